@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// What flows between CLI and shim after the 101 reply, and between daemon and shim.
+//
+// Client stream (SOCK_STREAM): frames of an 8-byte header {type u8, stream u8, zero u16, length u32
+// LE} and `length` bytes, at most kMaxFrame. Sent by the client: input, input_end, signal, resize,
+// detach. Sent by the shim: output, output_end, note, exit (the last one; then the shim closes).
+// Version kFramesVersion is named by the 101 reply (Upgrade: codexos-frames/1).
+//
+// Link (SOCK_SEQPACKET): one message a packet, {type u32 LE, to_binary(struct)}, descriptors by
+// SCM_RIGHTS. A payload above kMaxLinkInline travels in a sealed memfd: type | kLinkInMemfd, the
+// memfd is then the first descriptor. The daemon speaks it with a parked helper, and after adoption
+// through tasks/<id>/shim.sock.
+//
+// The order on a link: daemon->helper park(View); helper->daemon parked; daemon->helper job(Job +
+// fds); helper->daemon prepared | failed; daemon->helper go; helper->daemon started | ended;
+// ... helper->daemon ended; daemon->helper end_ack. The program does not run before `go`.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/base/fields.h"
+#include "core/base/outcome.h"
+#include "core/base/plan.h"
+
+namespace codexos {
+
+inline constexpr int kFramesVersion = 1;
+inline constexpr uint32_t kMaxFrame = 256 * 1024;
+inline constexpr size_t kMaxLinkInline = 96 * 1024;
+inline constexpr uint32_t kLinkInMemfd = 0x80000000U;
+
+enum class FrameType : uint8_t {
+  input = 1,      // client: bytes for the program's stdin / the terminal
+  input_end = 2,  // client: stdin is at its end
+  signal = 3,     // client: u32 LE signal number
+  resize = 4,     // client: u16 LE rows, u16 LE columns
+  detach = 5,     // client: leaves; the task goes on
+  output_closed =
+      6,            // client: it can no longer write `stream` (EPIPE), the program should learn it
+  output = 16,      // shim: bytes of `stream` 1 or 2 (a terminal is stream 1)
+  output_end = 17,  // shim: `stream` is at its end
+  note = 18,        // shim: a line for the client's stderr
+  exit = 19,        // shim: to_binary(ExitFrame); the last frame
+};
+
+struct FrameHeader {
+  uint8_t type = 0;
+  uint8_t stream = 0;
+  uint16_t zero = 0;
+  uint32_t length = 0;
+};
+static_assert(sizeof(FrameHeader) == 8);
+
+struct ExitFrame {
+  Outcome outcome;
+  bool recorded = false;  // the daemon has committed the end
+  std::string note;       // the closing line(s), from the daemon; empty: nothing to say
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("outcome", s.outcome);
+    v("recorded", s.recorded);
+    v("note", s.note);
+  }
+};
+
+enum class LinkType : uint32_t {
+  // daemon -> helper/shim
+  park = 1,
+  job = 2,
+  go = 3,
+  abort = 4,   // do not run; the helper ends
+  client = 5,  // AttachClient + descriptor: one more client
+  exec = 6,    // ExecRequest + descriptors: one more program
+  signal = 7,  // SignalRequest
+  stop = 8,    // StopRequest: TERM, after grace KILL
+  pause = 9,
+  resume = 10,
+  end_ack = 11,  // EndAck: the end is committed
+  hello = 12,    // Hello with the secret, first message on shim.sock
+  // helper/shim -> daemon
+  pid = 64,  // PidInfo + pidfd: sent by the outer process for its child
+  parked = 65,
+  prepared = 66,
+  failed = 67,      // StepFailure, before the program ran
+  started = 68,     // Started
+  ended = 69,       // Ended: the main program's end
+  state = 70,       // ShimState: answer to hello
+  exec_ended = 71,  // ExecEnded
+  paused = 72,      // PauseState
+  owner = 73,       // OwnerState: the owner left or detached
+};
+
+struct PidInfo {
+  int32_t pid = 0;          // in the sender's pid namespace
+  uint64_t start_time = 0;  // field 22 of /proc/PID/stat, clock ticks since boot
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("pid", s.pid);
+    v("start_time", s.start_time);
+  }
+};
+
+/// A failed step of the table in daemon/exec/steps: which one, errno(3), and on what.
+struct StepFailure {
+  std::string step;
+  int32_t error = 0;
+  std::string text;
+  Cause cause = Cause::start_failed;  // not_isolated when the kernel lacks what `full` demands
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("step", s.step);
+    v("error", s.error);
+    v("text", s.text);
+    v("cause", s.cause);
+  }
+};
+
+struct Started {
+  int64_t at_us = 0;
+  int32_t pid = 0;  // the program's pid inside
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("at_us", s.at_us);
+    v("pid", s.pid);
+  }
+};
+
+struct Ended {
+  Outcome outcome;
+  int64_t at_us = 0;
+  Usage usage;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("outcome", s.outcome);
+    v("at_us", s.at_us);
+    v("usage", s.usage);
+  }
+};
+
+struct EndAck {
+  std::string note;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("note", s.note);
+  }
+};
+
+/// Descriptors with it: the connection, then (where true) the client's stdout and stderr.
+struct AttachClient {
+  bool owner = false;
+  bool wants_input = false;
+  uint64_t replay_bytes = 0;  // output of the terminal's tail to repeat first
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("owner", s.owner);
+    v("wants_input", s.wants_input);
+    v("replay_bytes", s.replay_bytes);
+  }
+};
+
+/// One more program in a running task. Descriptor order: client connection, then stdout, stderr
+/// where the mode is `passed`.
+struct ExecRequest {
+  uint64_t id = 0;
+  std::vector<std::string> argv;
+  std::vector<std::string> env;
+  std::string cwd;
+  Stdio stdin_mode = Stdio::null;
+  Stdio stdout_mode = Stdio::pipe;
+  Stdio stderr_mode = Stdio::pipe;
+  uint32_t rows = 24;
+  uint32_t cols = 80;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("id", s.id);
+    v("argv", s.argv);
+    v("env", s.env);
+    v("cwd", s.cwd);
+    v("stdin_mode", s.stdin_mode);
+    v("stdout_mode", s.stdout_mode);
+    v("stderr_mode", s.stderr_mode);
+    v("rows", s.rows);
+    v("cols", s.cols);
+  }
+};
+
+struct ExecEnded {
+  uint64_t id = 0;
+  Outcome outcome;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("id", s.id);
+    v("outcome", s.outcome);
+  }
+};
+
+struct SignalRequest {
+  int32_t signal = 0;
+  bool all = false;  // every process of the task, not only the main one
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("signal", s.signal);
+    v("all", s.all);
+  }
+};
+
+struct StopRequest {
+  Cause cause = Cause::stopped;
+  uint64_t grace_ms = 10000;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("cause", s.cause);
+    v("grace_ms", s.grace_ms);
+  }
+};
+
+struct PauseState {
+  bool paused = false;
+  std::string error;  // why it could not, or empty
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("paused", s.paused);
+    v("error", s.error);
+  }
+};
+
+struct OwnerState {
+  bool detached = false;  // true: it detached and the task goes on; false: it died
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("detached", s.detached);
+  }
+};
+
+struct Hello {
+  std::string secret;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("secret", s.secret);
+  }
+};
+
+struct ShimState {
+  bool ended = false;
+  bool paused = false;
+  Started started;
+  Ended end;  // when ended
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("ended", s.ended);
+    v("paused", s.paused);
+    v("started", s.started);
+    v("end", s.end);
+  }
+};
+
+}  // namespace codexos

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exit record: tasks/<id>/record, one page, mapped shared by the shim and written before
+// anybody is told. Little endian, fixed offsets (this struct, no padding); `checksum` is FNV-1a 64
+// over everything from `boot_id` on up to and including `usage`, taken with live counters excluded.
+// A record whose magic, length, checksum or boot id is wrong counts as absent.
+//
+// A crash of daemon and shim keeps the page (it is in the page cache); only a power failure before
+// the daemon's commit, or the shim's fdatasync when there is no daemon, loses it: then `lost`.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace codexos {
+
+inline constexpr uint32_t kRecordMagic = 0x52584443;  // "CDXR"
+inline constexpr size_t kRecordSize = 4096;
+inline constexpr size_t kLogHeadDefault = 32 << 20;
+
+struct Record {
+  uint32_t magic;
+  uint32_t length;    // sizeof(Record)
+  uint64_t checksum;  // 0 until the end is written
+  char boot_id[40];   // /proc/sys/kernel/random/boot_id, NUL-padded; written by the daemon at
+                      // creation
+  int32_t cause;
+  int32_t code;
+  int32_t signal;
+  uint32_t detail_length;
+  int64_t started_at_us;  // wall clock, microseconds since the epoch, right before execve
+  int64_t ended_at_us;
+  uint64_t wall_us;
+  uint64_t cpu_user_us;
+  uint64_t cpu_system_us;
+  uint64_t max_rss_bytes;
+  char detail[512];
+  // Live counters, written while the task runs, outside the checksum. Streams: 0 stdout/terminal, 1
+  // stderr.
+  uint64_t stream_bytes[2];  // produced so far; the log holds them all up to the cap
+  uint64_t last_output_us;   // CLOCK_MONOTONIC
+  uint64_t paused;           // 1 while paused
+};
+static_assert(sizeof(Record) <= kRecordSize);
+
+inline uint64_t record_checksum(const Record& r) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  const auto* p = reinterpret_cast<const unsigned char*>(&r.boot_id);
+  const auto* end = reinterpret_cast<const unsigned char*>(&r.stream_bytes);
+  for (; p < end; ++p) h = (h ^ *p) * 0x100000001b3ULL;
+  return h == 0 ? 1 : h;
+}
+/// True when the record tells a finished end of this boot.
+inline bool record_ended(const Record& r, std::string_view boot_id) {
+  return r.magic == kRecordMagic && r.length == sizeof(Record) && r.checksum != 0 &&
+         boot_id == std::string_view(r.boot_id, strnlen(r.boot_id, sizeof r.boot_id)) &&
+         r.checksum == record_checksum(r);
+}
+
+/// Where a stream's byte `offset` lies in its log file: the first half of the cap linear, the rest
+/// a ring in the second half. Log files are never larger than the cap.
+struct LogLayout {
+  uint64_t cap;
+  uint64_t head() const { return cap / 2; }
+  uint64_t position(uint64_t offset) const {
+    return offset < head() ? offset : head() + (offset - head()) % (cap - head());
+  }
+  /// First byte after the head that is still there, given `total` produced bytes.
+  uint64_t tail_begin(uint64_t total) const {
+    return total <= cap ? head() : total - (cap - head());
+  }
+};
+
+}  // namespace codexos

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON for wire types. The codec is drawn from fields(); nlohmann-json lives in json.cc and codec.h
+// only. Requests are decoded strictly (unknown or repeated fields, wrong types, and invalid UTF-8
+// are errors that name the field's path), responses leniently.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/fields.h"
+
+namespace codexos::json {
+
+using Value = nlohmann::json;
+
+enum class Unknown { refuse, ignore };
+enum class Defaults { omit, write };
+
+/// Parses text. Depth is limited to 64; repeated keys are an error. Error invalid says where.
+Result<Value> parse(std::string_view text);
+/// Compact, one line; bytes that are not UTF-8 are replaced.
+std::string dump(const Value& v);
+/// Indented by two spaces.
+std::string dump_pretty(const Value& v);
+
+template <class T>
+Value to_value(const T& x, Defaults d = Defaults::write);
+template <class T>
+Status from_value(const Value& v, T& out, Unknown u, const std::string& path = "");
+
+/// One line of JSON. Requests: Defaults::omit.
+template <class T>
+std::string encode(const T& x, Defaults d = Defaults::write) {
+  return dump(to_value(x, d));
+}
+template <class T>
+Result<T> decode(std::string_view text, Unknown u) {
+  CODEXOS_ASSIGN(Value v, parse(text));
+  T out;
+  CODEXOS_TRY(from_value(v, out, u));
+  return out;
+}
+
+}  // namespace codexos::json
+
+#include "core/json/codec.h"  // the templates

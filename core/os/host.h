@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A way to ask the host about paths, so that plan and workspace making stay pure and testable; and
+// who the caller is.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace codexos {
+
+/// What exists on the host, as far as the view depends on it. Filled by read_host(); tests fill it
+/// by hand.
+struct PathFact {
+  std::string path;  // resolved by realpath
+  bool is_dir = false;
+  uint64_t dev = 0, ino = 0;
+};
+/// A way to ask the host about paths, so that plan making stays testable.
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual bool lookup(const std::string& path, PathFact& out) const = 0;  // follows links
+  virtual bool read_link(const std::string& path,
+                         std::string& text) const = 0;                      // false: not a link
+  virtual std::vector<std::string> list(const std::string& dir) const = 0;  // names, sorted
+  virtual bool read(const std::string& path, std::string& text) const = 0;  // small files
+  virtual bool owner(const std::string& path, uid_t& uid, gid_t& gid) const = 0;
+};
+/// The real one.
+const Host& real_host();
+
+struct Caller {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string user;                        // name
+  std::string home;                        // resolved
+  std::map<std::string, std::string> env;  // TaskCreate::caller_env
+};
+
+}  // namespace codexos

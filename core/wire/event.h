@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events: the append-only story of a task. `seq` counts the stored events of a task from 1 without
+// gaps; exactly one `task.ended` per task. Stream lines of type `heartbeat` carry no seq.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/fields.h"
+#include "core/base/outcome.h"
+#include "core/wire/task.h"
+
+namespace codexos::wire {
+
+enum class EventType : int {
+  task_created,
+  task_started,
+  task_paused,
+  task_resumed,
+  task_stopping,
+  task_detached,
+  task_adopted,
+  exec_started,
+  exec_ended,
+  task_ended,
+  task_continued
+};
+constexpr auto enum_names(EventType) {
+  return std::array{EnumName{EventType::task_created, "task.created"},
+                    EnumName{EventType::task_started, "task.started"},
+                    EnumName{EventType::task_paused, "task.paused"},
+                    EnumName{EventType::task_resumed, "task.resumed"},
+                    EnumName{EventType::task_stopping, "task.stopping"},
+                    EnumName{EventType::task_detached, "task.detached"},
+                    EnumName{EventType::task_adopted, "task.adopted"},
+                    EnumName{EventType::exec_started, "exec.started"},
+                    EnumName{EventType::exec_ended, "exec.ended"},
+                    EnumName{EventType::task_ended, "task.ended"},
+                    EnumName{EventType::task_continued, "task.continued"}};
+}
+
+struct Event {
+  int32_t v = 1;
+  int64_t seq = 0;
+  std::string ts;
+  std::string task;
+  EventType type = EventType::task_created;
+  std::optional<TaskState> state;
+  std::optional<std::string> cause;
+  std::optional<int32_t> exit_code;
+  std::optional<int32_t> signal;
+  std::optional<std::string> detail;
+  std::optional<std::string> isolation;
+  std::optional<std::string> seccomp;
+  std::optional<std::string> network;
+  std::optional<std::vector<std::string>> argv;
+  std::optional<std::string> cwd;
+  std::optional<std::string> workspace;
+  std::optional<int64_t> exec_id;
+  std::optional<std::string> by;  // task.continued: the task that took over
+  std::optional<Usage> usage;
+  std::optional<ChangeCount> changes;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("v", s.v, "version of the event format");
+    v("seq", s.seq, "counts the task's events from 1");
+    v("ts", s.ts, "RFC 3339 with microseconds");
+    v("task", s.task, "task id");
+    v("type", s.type, "what happened");
+    v("state", s.state, "the task's state after it");
+    v("cause", s.cause, "task.ended: why");
+    v("exit_code", s.exit_code, "task.ended, exec.ended: what the command exits with");
+    v("signal", s.signal, "task.ended: signal that ended the program");
+    v("detail", s.detail, "reason in words");
+    v("isolation", s.isolation, "task.created: isolation in force");
+    v("seccomp", s.seccomp, "task.created: syscall filter profile in force");
+    v("network", s.network, "task.created: network in force");
+    v("argv", s.argv, "task.created, exec.started: program and arguments");
+    v("cwd", s.cwd, "task.created: working directory");
+    v("workspace", s.workspace, "task.created: workspace");
+    v("exec_id", s.exec_id, "exec.started, exec.ended: number of the session");
+    v("by", s.by, "task.continued: the task that took over the changes");
+    v("usage", s.usage, "task.ended: what it used");
+    v("changes", s.changes, "task.ended: what it changed");
+  }
+};
+
+}  // namespace codexos::wire

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of the HTTP API's task resource. Every field is listed once, in fields(); JSON codec,
+// validation, OpenAPI and man pages are drawn from there. In requests unknown fields are an error
+// (a typo in a security setting must not pass), in responses they are ignored.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/fields.h"
+#include "core/base/outcome.h"
+#include "core/base/plan.h"
+
+namespace codexos::wire {
+
+enum class WorkspaceMode : int { overlay, direct, read_only, none };
+constexpr auto enum_names(WorkspaceMode) {
+  return std::array{
+      EnumName{WorkspaceMode::overlay, "overlay"}, EnumName{WorkspaceMode::direct, "direct"},
+      EnumName{WorkspaceMode::read_only, "read-only"}, EnumName{WorkspaceMode::none, "none"}};
+}
+enum class Isolation : int { full, landlock };
+constexpr auto enum_names(Isolation) {
+  return std::array{EnumName{Isolation::full, "full"}, EnumName{Isolation::landlock, "landlock"}};
+}
+enum class SeccompProfile : int { default_, nested };
+constexpr auto enum_names(SeccompProfile) {
+  return std::array{EnumName{SeccompProfile::default_, "default"},
+                    EnumName{SeccompProfile::nested, "nested"}};
+}
+enum class Network : int { none, allow, host };
+constexpr auto enum_names(Network) {
+  return std::array{EnumName{Network::none, "none"}, EnumName{Network::allow, "allow"},
+                    EnumName{Network::host, "host"}};
+}
+
+/// POST /v1/tasks. Default values are left out of the JSON, so that an older daemon refuses only
+/// what it really lacks, by name. With `Upgrade: codexos-frames/1` the reply is 101 and the
+/// connection carries frames; else 201 with the Task. Descriptors ride on the request's bytes by
+/// SCM_RIGHTS, in this order: the caller's /proc/self/ns/user (always first when any is sent), then
+/// stdout when stdout_mode is `passed`, then stderr when stderr_mode is `passed`.
+struct TaskCreate {
+  std::vector<std::string> argv;
+  std::string cwd;                         // the caller's, absolute
+  std::map<std::string, std::string> env;  // -e and --env-file, already resolved
+  std::map<std::string, std::string>
+      caller_env;  // PATH HOME USER LANG LC_* TZ TERM ... of the caller
+  uint32_t umask = 022;
+  std::string name;
+  std::map<std::string, std::string> labels;
+  std::string workspace;  // -w, absolute; empty: found from cwd
+  WorkspaceMode mode = WorkspaceMode::overlay;
+  std::vector<std::string> write;  // --write, relative to the workspace or absolute below it
+  std::string from;                // --from: task id, name or "last"; empty: the real folder
+  std::vector<std::string> show;   // --show SRC[:DST][:ro|rw]
+  Isolation isolation = Isolation::full;
+  SeccompProfile seccomp = SeccompProfile::default_;
+  Network net = Network::none;
+  bool owned = false;  // foreground: the client's end ends the task
+  Stdio stdin_mode = Stdio::null;
+  Stdio stdout_mode = Stdio::pipe;
+  Stdio stderr_mode = Stdio::pipe;
+  uint32_t rows = 24;
+  uint32_t cols = 80;
+  uint64_t timeout_ms = 0;
+  uint64_t idle_timeout_ms = 0;
+  bool rm = false;         // forget it when ended and nothing waits
+  bool plan_only = false;  // reply 200 with PlanView, run nothing
+
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("argv", s.argv, "program and arguments");
+    v("cwd", s.cwd, "absolute working directory of the caller");
+    v("env", s.env, "environment variables to set in the task");
+    v("caller_env", s.caller_env,
+      "the caller's variables from the fixed list that may be passed on");
+    v("umask", s.umask, "file mode creation mask of the caller");
+    v("name", s.name, "a name for the task: a-z A-Z 0-9 . _ -, at most 64 characters");
+    v("labels", s.labels, "labels");
+    v("workspace", s.workspace, "the folder the task works on; empty: found from cwd");
+    v("mode", s.mode, "how changes to the workspace are held");
+    v("write", s.write, "paths inside the workspace that are written through");
+    v("from", s.from, "start from the held-back state of this task of the workspace, or last");
+    v("show", s.show, "further paths to show, SRC[:DST][:ro|rw]");
+    v("isolation", s.isolation, "least isolation that is accepted");
+    v("seccomp", s.seccomp, "syscall filter profile");
+    v("net", s.net, "network");
+    v("owned", s.owned, "the end of the client ends the task");
+    v("stdin_mode", s.stdin_mode, "where the program's stdin comes from");
+    v("stdout_mode", s.stdout_mode, "where the program's stdout goes");
+    v("stderr_mode", s.stderr_mode, "where the program's stderr goes");
+    v("rows", s.rows, "terminal rows");
+    v("cols", s.cols, "terminal columns");
+    v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
+    v("idle_timeout_ms", s.idle_timeout_ms,
+      "limit of time without output in milliseconds, 0: none");
+    v("rm", s.rm, "forget the task when it ended and no change waits");
+    v("plan_only", s.plan_only, "answer what would run, run nothing");
+  }
+};
+
+struct ChangeCount {
+  uint64_t added = 0;
+  uint64_t modified = 0;
+  uint64_t deleted = 0;
+  bool more = false;  // the bounded walk stopped: there are more
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("added", s.added, "paths that are new");
+    v("modified", s.modified, "paths with other content, type or mode");
+    v("deleted", s.deleted, "paths that are gone");
+    v("more", s.more, "the count was bounded and there are more");
+  }
+};
+
+struct Task {
+  std::string id;
+  std::string name;
+  std::map<std::string, std::string> labels;
+  TaskState state = TaskState::queued;
+  std::string activity;  // working, idle; empty when ended
+  std::vector<std::string> argv;
+  std::string cwd;
+  std::string workspace;
+  WorkspaceMode mode = WorkspaceMode::overlay;
+  std::string from;
+  std::string isolation;  // in force: "full"
+  std::string seccomp;    // in force: "default", "nested"
+  std::string network;    // in force: "none"
+  int32_t landlock_abi = 0;
+  std::string cause;                 // empty until the end
+  std::optional<int32_t> exit_code;  // what run and wait exit with
+  std::optional<int32_t> signal;
+  std::string detail;
+  std::string created_at;
+  std::string started_at;
+  std::string ended_at;
+  std::optional<int32_t> pid;  // of the shim, on the host, while it lives
+  std::optional<Usage> usage;
+  std::optional<ChangeCount> changes;
+  std::string changes_state;  // none, waiting, applied, discarded, continued, direct
+  std::vector<std::string> notes;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("id", s.id, "12 characters of base32");
+    v("name", s.name, "name, or empty");
+    v("labels", s.labels, "labels");
+    v("state", s.state, "state of the task");
+    v("activity", s.activity, "what it is doing: working or idle; empty when ended");
+    v("argv", s.argv, "program and arguments");
+    v("cwd", s.cwd, "working directory inside");
+    v("workspace", s.workspace, "the folder it works on, or empty");
+    v("mode", s.mode, "how changes are held");
+    v("from", s.from, "the task whose held-back state it started from");
+    v("isolation", s.isolation, "isolation in force");
+    v("seccomp", s.seccomp, "syscall filter profile in force");
+    v("network", s.network, "network in force");
+    v("landlock_abi", s.landlock_abi, "Landlock ABI in force, 0: none");
+    v("cause", s.cause, "why it ended; empty until then");
+    v("exit_code", s.exit_code, "what run and wait exit with");
+    v("signal", s.signal, "signal that ended the program");
+    v("detail", s.detail, "reason in words, where there is one");
+    v("created_at", s.created_at, "RFC 3339");
+    v("started_at", s.started_at, "RFC 3339, empty until started");
+    v("ended_at", s.ended_at, "RFC 3339, empty until ended");
+    v("pid", s.pid, "process id of the task's shim on the host");
+    v("usage", s.usage, "what it used, at the end");
+    v("changes", s.changes, "what it changed in the workspace");
+    v("changes_state", s.changes_state, "none, waiting, applied, discarded, continued or direct");
+    v("notes", s.notes, "degradations and remarks");
+  }
+};
+
+struct TaskList {
+  std::vector<Task> tasks;
+  std::string next;  // cursor of the next page, empty at the end
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("tasks", s.tasks, "newest first");
+    v("next", s.next, "cursor of the next page; empty: this was the last");
+  }
+};
+
+/// One changed path. status: A added, M modified, D deleted, T type changed.
+struct Change {
+  std::string status;
+  std::string
+      path;  // relative to root; bytes that are not UTF-8 are given as \xNN and `raw` is set
+  std::string root;  // the overlay root on the host
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("status", s.status, "A, M, D or T");
+    v("path", s.path, "path relative to root");
+    v("root", s.root, "the folder on the host");
+  }
+};
+
+struct ChangeList {
+  std::string task;
+  std::vector<Change> changes;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("task", s.task, "task id");
+    v("changes", s.changes, "changed paths, sorted");
+  }
+};
+
+/// --plan-only: what would run.
+struct PlanMount {
+  std::string role, kind, source, target, access;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("role", s.role, "what it is for");
+    v("kind", s.kind, "bind, overlay, tmpfs, ...");
+    v("source", s.source, "path on the host, or empty");
+    v("target", s.target, "path inside");
+    v("access", s.access, "ro, rw, held back, written through, private");
+  }
+};
+struct PlanView {
+  std::vector<std::string> argv;
+  std::string cwd;
+  std::string workspace;
+  WorkspaceMode mode = WorkspaceMode::overlay;
+  std::string isolation, seccomp, network;
+  uint32_t inside_uid = 0;
+  uint64_t timeout_ms = 0, idle_timeout_ms = 0;
+  std::vector<PlanMount> mounts;
+  std::vector<std::string> env;
+  std::vector<std::string> hidden;  // "~/.ssh: --show ~/.ssh" : what is there on the host and not
+                                    // shown, and what would show it
+  std::vector<std::string> notes;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("argv", s.argv, "program and arguments");
+    v("cwd", s.cwd, "working directory inside");
+    v("workspace", s.workspace, "workspace");
+    v("mode", s.mode, "how changes are held");
+    v("isolation", s.isolation, "isolation");
+    v("seccomp", s.seccomp, "syscall filter profile");
+    v("network", s.network, "network");
+    v("inside_uid", s.inside_uid, "user id inside");
+    v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
+    v("idle_timeout_ms", s.idle_timeout_ms, "idle limit in milliseconds, 0: none");
+    v("mounts", s.mounts, "what the task finds");
+    v("env", s.env, "environment, K=V");
+    v("hidden", s.hidden,
+      "what exists on the host, is not shown, and the option that would show it");
+    v("notes", s.notes, "degradations and remarks");
+  }
+};
+
+struct ExecCreate {  // POST /v1/tasks/{id}/exec; descriptors as for TaskCreate
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> env;
+  std::string cwd;  // inside; empty: the task's own
+  Stdio stdin_mode = Stdio::null;
+  Stdio stdout_mode = Stdio::pipe;
+  Stdio stderr_mode = Stdio::pipe;
+  uint32_t rows = 24;
+  uint32_t cols = 80;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("argv", s.argv, "program and arguments");
+    v("env", s.env, "further environment variables");
+    v("cwd", s.cwd, "working directory inside; empty: the task's");
+    v("stdin_mode", s.stdin_mode, "where stdin comes from");
+    v("stdout_mode", s.stdout_mode, "where stdout goes");
+    v("stderr_mode", s.stderr_mode, "where stderr goes");
+    v("rows", s.rows, "terminal rows");
+    v("cols", s.cols, "terminal columns");
+  }
+};
+
+struct StopBody {      // POST /v1/tasks/{id}/stop and /kill
+  int32_t signal = 0;  // kill: default KILL
+  uint64_t grace_ms = 10000;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("signal", s.signal, "signal number; 0: TERM for stop, KILL for kill");
+    v("grace_ms", s.grace_ms, "milliseconds between TERM and KILL");
+  }
+};
+
+/// One piece of output, from the log. `text` when the bytes are UTF-8, else `base64`.
+struct OutputLine {
+  std::string type = "output";
+  std::string task;
+  std::string stream;  // stdout, stderr
+  uint64_t offset = 0;
+  std::string text;
+  std::string base64;
+  std::optional<uint64_t> skipped;  // bytes cut from the middle before this piece
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("type", s.type, "output");
+    v("task", s.task, "task id");
+    v("stream", s.stream, "stdout or stderr");
+    v("offset", s.offset, "byte offset in the stream");
+    v("text", s.text, "the bytes as UTF-8");
+    v("base64", s.base64, "the bytes where they are not UTF-8");
+    v("skipped", s.skipped, "bytes cut from the middle before this piece");
+  }
+};
+
+}  // namespace codexos::wire

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who asks. Made from the socket (never from the request), once per message.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/fd.h"
+#include "core/os/socket.h"
+
+namespace codexos::daemon {
+
+struct Identity {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  std::string tenant = "default";
+};
+
+/// Refuses every peer that is not an allowed uid in the daemon's own user and pid namespaces: a
+/// task that got hold of the socket, or of a connection opened outside, is refused. Kernel 6.11 on:
+/// SCM_PIDFD and ioctl_nsfs(2)-style PIDFD_GET_USER_NAMESPACE, PIDFD_GET_PID_NAMESPACE. Before: the
+/// client's own /proc/self/ns/user descriptor must come as the first descriptor of the first
+/// message. Any lookup error refuses.
+class PeerCheck {
+ public:
+  static Result<PeerCheck> make(uid_t own_uid);
+  Result<Identity> check(const SenderId& sender, const std::vector<Fd>& fds) const;
+  bool needs_namespace_fd() const { return !pidfd_namespaces_; }
+
+ private:
+  uid_t uid_ = 0;
+  uint64_t user_ns_ = 0;
+  uint64_t pid_ns_ = 0;
+  bool pidfd_namespaces_ = false;
+};
+
+}  // namespace codexos::daemon

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a request to a Plan: pure, but for HostFacts, which is read once per task and cached by the
+// caller. What a task finds is decided by the tables in view.cc.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/plan.h"
+#include "core/os/host.h"
+#include "core/wire/task.h"
+
+namespace codexos::daemon {
+
+struct ViewRequest {
+  Caller caller;
+  wire::SeccompProfile seccomp = wire::SeccompProfile::default_;
+  wire::Network net = wire::Network::none;
+  uint32_t task_host_uid = 0;  // of a root daemon's tasks; unused else
+  uint32_t task_host_gid = 0;
+  std::string state_home;  // never shown
+  std::string workspace;   // caches are per workspace; not part of the view's key otherwise
+  std::string cache_dir;   // caches/<workspace hash>/ on the host, folders exist: npm, pip, ...
+  std::vector<std::string> show;
+};
+
+/// One persistent package cache: HOME-relative target and folder name below cache_dir.
+struct CacheRow {
+  std::string_view target;  // ".npm"
+  std::string_view folder;  // "npm"
+};
+const std::vector<CacheRow>& cache_rows();
+
+/// The constant half: namespaces, ids, system mounts, /etc, toolchains, HOME, masks, seccomp bytes.
+/// Does not depend on the workspace, so helpers can be parked with it. `key` is a hash of
+/// everything in it.
+Result<View> make_view(const ViewRequest& r, const Host& host);
+
+/// PATH reduced to entries that exist inside the view, in the caller's order.
+std::string reduce_path(const std::string& path, const View& view, const std::vector<Mount>& more,
+                        const Host& host);
+/// The environment a task gets (cli contract "What a task finds"), K=V sorted.
+std::vector<std::string> make_env(const ViewRequest& r, const View& view,
+                                  const std::vector<Mount>& job_mounts,
+                                  const std::map<std::string, std::string>& set,
+                                  const std::string& task_id, const std::string& cwd,
+                                  const Host& host);
+/// Mounts that belong to one task: caches, --show, git identity file. Not the workspace.
+Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view,
+                                           const Host& host);
+/// For --plan-only: "~/.ssh: --show ~/.ssh" for never-shown things that exist.
+std::vector<std::string> hidden_things(const Caller& c, const Host& host);
+/// Folders that may never be a workspace nor be shown, with everything in them (absolute).
+std::vector<std::string> never_shown(const Caller& c);
+
+/// seccomp.cc, the home of libseccomp: both filters of a profile as BPF bytes; compiled once per
+/// process.
+struct SeccompPrograms {
+  std::string allow;
+  std::string deny;
+};
+Result<SeccompPrograms> seccomp_programs(wire::SeccompProfile p);
+/// Rows of the filter for documentation: "name: action: why".
+std::vector<std::string> seccomp_table(wire::SeccompProfile p);
+
+}  // namespace codexos::daemon
