@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON: what is written, what is left out, and what a strict reader refuses.
+#include "core/json/json.h"
+
+#include <doctest/doctest.h>
+
+#include "core/wire/event.h"
+#include "core/wire/task.h"
+
+namespace codexos::json {
+namespace {
+
+struct Inner {
+  int32_t n = 1;
+  std::string s;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("n", s.n);
+    v("s", s.s);
+  }
+};
+struct Outer {
+  Inner inner{5, "five"};  // another default than Inner's own
+  std::vector<Inner> list;
+  std::map<std::string, Inner> map;
+  std::optional<Inner> maybe;
+  std::optional<int32_t> set = 3;
+  bool flag = true;
+  double ratio = 0.5;
+  uint64_t big = 0;
+  uint32_t small = 0;
+  TaskState state = TaskState::queued;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("inner", s.inner);
+    v("list", s.list);
+    v("map", s.map);
+    v("maybe", s.maybe);
+    v("set", s.set);
+    v("flag", s.flag);
+    v("ratio", s.ratio);
+    v("big", s.big);
+    v("small", s.small);
+    v("state", s.state);
+  }
+};
+
+std::string why(std::string_view text) {
+  const auto r = decode<Outer>(text, Unknown::refuse);
+  return r.ok() ? "" : r.error().message;
+}
+
+TEST_CASE("a default struct is written empty for requests and whole for answers") {
+  CHECK(encode(Outer{}, Defaults::omit) == "{}");
+  const Value v = to_value(Outer{});
+  CHECK(v.size() == 9);  // all but the nullopt
+  CHECK_FALSE(v.contains("maybe"));
+  CHECK(v["state"] == "queued");
+}
+
+TEST_CASE("what is left out comes back by itself, also below another default") {
+  Outer x;
+  x.inner.n = 1;  // Inner's default, but not Outer's
+  x.list = {Inner{}, Inner{7, ""}};
+  x.map["k"] = Inner{};
+  x.maybe = Inner{};
+  x.set.reset();
+  x.flag = false;
+  x.big = UINT64_MAX;
+  x.state = TaskState::lost;
+  for (const Defaults d : {Defaults::omit, Defaults::write}) {
+    const std::string text = encode(x, d);
+    const auto y = decode<Outer>(text, Unknown::refuse);
+    REQUIRE_MESSAGE(y.ok(), text);
+    CHECK(y->inner.n == 1);
+    CHECK(y->inner.s == "five");
+    REQUIRE(y->list.size() == 2);
+    CHECK(y->list[1].n == 7);
+    CHECK(y->map.at("k").n == 1);
+    CHECK(y->maybe.has_value());
+    CHECK(y->big == UINT64_MAX);
+    CHECK(y->state == TaskState::lost);
+    if (d == Defaults::omit) CHECK_FALSE(y->set.has_value());
+  }
+  CHECK(encode(x, Defaults::omit).find("five") == std::string::npos);
+}
+
+TEST_CASE("a strict reader names the path of what it refuses") {
+  CHECK(why(R"({"flga":true})") == "unknown field \"flga\"");
+  CHECK(decode<Outer>(R"({"flga":true})", Unknown::refuse).error().hint ==
+        "did you mean \"flag\"?");
+  CHECK(why(R"({"list":[{},{"n":1,"x":2}]})") == "unknown field \"list[1].x\"");
+  CHECK(why(R"({"map":{"a":{"n":"1"}}})") == "field \"map.a.n\" must be an integer");
+  CHECK(why(R"({"inner":null})") == "field \"inner\" must be an object");
+  CHECK(why(R"({"state":"asleep"})").find("must be one of queued, starting") != std::string::npos);
+  CHECK(why("[]") == "the document must be an object");
+  CHECK(decode<Outer>(R"({"flga":true,"inner":{"zzz":1}})", Unknown::ignore).ok());
+}
+
+TEST_CASE("integers are checked against their type") {
+  CHECK(why(R"({"small":4294967295})").empty());
+  CHECK(why(R"({"small":4294967296})") == "field \"small\" must be between 0 and 4294967295");
+  CHECK(why(R"({"small":-1})") == "field \"small\" must be between 0 and 4294967295");
+  CHECK(why(R"({"big":18446744073709551615})").empty());
+  CHECK(why(R"({"big":18446744073709551616})") == "field \"big\" must be an integer");
+  CHECK(why(R"({"inner":{"n":2147483648}})").find("between") != std::string::npos);
+  CHECK(why(R"({"inner":{"n":18446744073709551615}})").find("between") != std::string::npos);
+  CHECK(why(R"({"small":1.0})") == "field \"small\" must be an integer");
+  CHECK(why(R"({"ratio":1})").empty());
+}
+
+TEST_CASE("repeated keys, bad UTF-8, trailing text and deep nesting are refused") {
+  CHECK(why(R"({"flag":true,"flag":false})") == "JSON: field \"flag\" is given twice");
+  CHECK(why(R"({"inner":{"n":1,"n":2}})") == "JSON: field \"n\" is given twice");
+  CHECK(why("{\"inner\":{\"s\":\"\xff\"}}").find("JSON: parse error") == 0);
+  CHECK_FALSE(why("{} x").empty());
+  CHECK_FALSE(why("").empty());
+  CHECK_FALSE(why("{\"flag\":tru").empty());
+  CHECK(parse(std::string(64, '[') + std::string(64, ']')).ok());
+  CHECK(parse(std::string(65, '[') + std::string(65, ']')).error().message ==
+        "JSON: nested deeper than 64 levels");
+  CHECK_FALSE(parse(std::string(100000, '[')).ok());
+  CHECK_FALSE(parse("1e999").ok());
+}
+
+TEST_CASE("bytes that are not UTF-8 are replaced when printed") {
+  Inner x;
+  x.s = "a\xff";
+  CHECK(encode(x) == "{\"n\":1,\"s\":\"a\xEF\xBF\xBD\"}");
+}
+
+TEST_CASE("wire types survive the trip") {
+  wire::TaskCreate t;
+  t.argv = {"make", "test"};
+  t.mode = wire::WorkspaceMode::read_only;
+  t.env["A"] = "1";
+  const std::string text = encode(t, Defaults::omit);
+  CHECK(text == R"({"argv":["make","test"],"env":{"A":"1"},"mode":"read-only"})");
+  CHECK(decode<wire::TaskCreate>(text, Unknown::refuse)->mode == wire::WorkspaceMode::read_only);
+  wire::Event e;
+  e.usage = Usage{};
+  CHECK(decode<wire::Event>(encode(e), Unknown::refuse)->usage.has_value());
+}
+
+}  // namespace
+}  // namespace codexos::json
