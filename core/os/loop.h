@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/fd.h"
@@ -63,6 +64,7 @@ class Loop {
   Loop() = default;
   void turn();
   void run_timers();
+  void run_deferred();
   void arm();
   template <class F>
   void timed(const char* name, F&& f);
@@ -75,6 +77,7 @@ class Loop {
   std::unordered_map<TimerId, int64_t> due_;
   std::vector<OnTimer> deferred_;
   uint64_t next_id_ = 1;
+  int64_t armed_us_ = 0;  // what the timerfd is set to, 0: nothing
   bool stopping_ = false;
   std::function<void()> turn_end_;
   std::function<void(const char*, int64_t)> slow_;
