@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shim: PID 1 of a task after its sandbox is built. It starts the program on the daemon's word,
+// owns its stdio, terminal and log, serves the attached clients, enforces the time limits, records
+// the end, and outlives the daemon. By hand (no link) it only reaps and hands on the exit code.
+#pragma once
+
+#include <vector>
+
+#include "core/base/fd.h"
+#include "core/base/plan.h"
+
+namespace codexos::exec {
+
+struct ShimContext {
+  int link_fd = -1;  // to the daemon, or -1 by hand; the shim closes it
+  const Job* job = nullptr;
+  std::vector<Fd>* fds = nullptr;  // passed descriptors, by the indices that the job names
+};
+
+/// Returns only when the task is over and acknowledged; the caller _exits with it. By hand that is
+/// the exit code of the program; else nobody looks at it.
+int run_shim(ShimContext& c);
+
+}  // namespace codexos::exec
