@@ -138,8 +138,10 @@ Result<LinkMessage> decode(uint32_t number, std::string payload, std::vector<Fd>
 // The packet of `size` bytes that peek_size() saw; there is one reader, so it is still the next.
 Result<LinkMessage> take_packet(int fd, size_t size) {
   uint32_t number = 0;
-  if (size < sizeof number) return Error{Code::invalid, "message is too short", {}};
-  if (size > sizeof number + kMaxLinkInline) return Error{Code::invalid, "message is too long", {}};
+  if (size < sizeof number || size > sizeof number + kMaxLinkInline) {
+    (void)!recv(fd, &number, 1, 0);  // takes the packet out of the queue
+    return Error{Code::invalid, "message is too short or too long", {}};
+  }
   std::string payload(size - sizeof number, '\0');
   iovec parts[2] = {{&number, sizeof number}, {payload.data(), payload.size()}};
   Control control;
