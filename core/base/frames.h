@@ -3,8 +3,14 @@
 //
 // Client stream (SOCK_STREAM): frames of an 8-byte header {type u8, stream u8, zero u16, length u32
 // LE} and `length` bytes, at most kMaxFrame. Sent by the client: input, input_end, signal, resize,
-// detach. Sent by the shim: output, output_end, note, exit (the last one; then the shim closes).
+// detach, output_closed. Sent by the shim: output, output_end, note, input_room, input_closed, exit
+// (the last one; then the shim closes). Either side skips frames of a type that it does not know.
 // Version kFramesVersion is named by the 101 reply (Upgrade: codexos-frames/1).
+//
+// Input has a window, so that a signal never waits behind input which the program does not read:
+// the client may have kInputWindow bytes on their way; input_room gives back what the program took.
+// A terminal's output is stream 1, or 2 when only stderr is the terminal, or 0 when only stdin is
+// (the echo: for the client's terminal, never for its redirected stdout).
 //
 // Link (SOCK_SEQPACKET): one message a packet, {type u32 LE, to_binary(struct)}, descriptors by
 // SCM_RIGHTS. A payload above kMaxLinkInline travels in a sealed memfd: type | kLinkInMemfd, the
@@ -28,21 +34,25 @@ namespace codexos {
 
 inline constexpr int kFramesVersion = 1;
 inline constexpr uint32_t kMaxFrame = 256 * 1024;
+inline constexpr uint32_t kInputWindow = 64 * 1024;
 inline constexpr size_t kMaxLinkInline = 96 * 1024;
 inline constexpr uint32_t kLinkInMemfd = 0x80000000U;
 
 enum class FrameType : uint8_t {
   input = 1,      // client: bytes for the program's stdin / the terminal
   input_end = 2,  // client: stdin is at its end
-  signal = 3,     // client: u32 LE signal number
+  signal = 3,     // client: u32 LE signal number. The shim counts the owner's SIGINTs: a second one
+                  // within 2 s stops the task, a third kills it
   resize = 4,     // client: u16 LE rows, u16 LE columns
   detach = 5,     // client: leaves; the task goes on
   output_closed =
       6,            // client: it can no longer write `stream` (EPIPE), the program should learn it
-  output = 16,      // shim: bytes of `stream` 1 or 2 (a terminal is stream 1)
+  output = 16,      // shim: bytes of `stream` 1 or 2 (a terminal: see above)
   output_end = 17,  // shim: `stream` is at its end
   note = 18,        // shim: a line for the client's stderr
   exit = 19,        // shim: to_binary(ExitFrame); the last frame
+  input_room = 20,  // shim: u32 LE bytes of input that were taken: so many more may be sent
+  input_closed = 21,  // shim: the program reads no more input; what comes is dropped
 };
 
 struct FrameHeader {
@@ -55,13 +65,16 @@ static_assert(sizeof(FrameHeader) == 8);
 
 struct ExitFrame {
   Outcome outcome;
-  bool recorded = false;  // the daemon has committed the end
-  std::string note;       // the closing line(s), from the daemon; empty: nothing to say
+  bool recorded = false;     // the daemon has committed the end
+  std::string note;          // the closing line(s), from the daemon; empty: nothing to say
+  std::string output_error;  // a passed stdout or stderr could not be written (ENOSPC, EIO): the
+                             // client says so and turns exit code 0 into 125; empty: all written
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("outcome", s.outcome);
     v("recorded", s.recorded);
     v("note", s.note);
+    v("output_error", s.output_error);
   }
 };
 
