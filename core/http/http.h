@@ -50,6 +50,10 @@ class RequestParser {
   Status feed(std::string_view bytes);
   /// The next complete request, if there is one.
   Result<std::optional<Request>> next();
+  /// The status that answers the error of feed() or next(): 400, 413 or 431; 0: there was none.
+  int error_status() const;
+  /// True once for a request whose head asked for `100 Continue` and whose body is not there yet.
+  bool take_continue();
 
  private:
   struct Impl;
