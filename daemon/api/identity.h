@@ -29,13 +29,22 @@ struct Identity {
 class PeerCheck {
  public:
   static Result<PeerCheck> make(uid_t own_uid);
-  Result<Identity> check(const SenderId& sender, const std::vector<Fd>& fds) const;
-  bool needs_namespace_fd() const { return !pidfd_namespaces_; }
+  /// Checks the sender of one message. A user namespace descriptor in front of `fds` is compared
+  /// and taken out. `namespace_shown` is the connection's memory of it: start with false, pass it
+  /// each time.
+  Result<Identity> check(const SenderId& sender, std::vector<Fd>& fds, bool& namespace_shown) const;
 
  private:
+  struct Inode {
+    uint64_t dev = 0, ino = 0;
+    bool operator==(const Inode&) const = default;
+  };
+  static Result<Inode> inode_of(int fd);
+  Status check_pidfd(int pidfd) const;
+
   uid_t uid_ = 0;
-  uint64_t user_ns_ = 0;
-  uint64_t pid_ns_ = 0;
+  Inode user_ns_;
+  Inode pid_ns_;
   bool pidfd_namespaces_ = false;
 };
 

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections are plain structs in a map; what a handler holds is a Call, which loses its
+// connection when the peer goes away. Bytes queued in a turn leave in flush(), after the turn's
+// commit: a connection knows how many of its bytes are released.
+#include "daemon/api/server.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <unordered_map>
+
+#include "core/base/frames.h"
+#include "core/base/log.h"
+#include "core/os/socket.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr size_t kBacklog = 1 << 20;
+constexpr size_t kMaxFds = 16;
+constexpr int64_t kHeartbeatMs = 15000;
+constexpr std::string_view kHeartbeat = "{\"type\":\"heartbeat\"}\n";
+
+class ServerImpl;
+class CallImpl;
+
+struct Connection {
+  Fd fd;
+  http::RequestParser parser;
+  std::string out;                   // not yet sent
+  size_t released = 0;               // of `out`: may be sent before the next flush
+  std::vector<Fd> fds;               // came with bytes of a request that is not complete
+  std::shared_ptr<CallImpl> call;    // being answered
+  std::function<void()> after_sent;  // 101: then the connection is the shim's
+  Identity who;                      // of the last message
+  bool upgraded = false;
+  bool close_after = false;
+  bool watched = false;
+  bool dirty = false;
+  bool namespace_shown = false;
+  bool streaming = false;
+  bool was_backlogged = false;
+  Loop::TimerId heartbeat = 0;
+};
+
+std::vector<std::string_view> segments(std::string_view path) {
+  std::vector<std::string_view> out;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const size_t end = std::min(path.find('/'), path.size());
+    out.push_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return out;
+}
+
+bool matches(std::string_view pattern, std::string_view path, std::vector<std::string>& params) {
+  const auto want = segments(pattern);
+  const auto have = segments(path);
+  if (want.size() != have.size()) return false;
+  params.clear();
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (want[i].front() == '{') {
+      if (have[i].empty()) return false;
+      params.emplace_back(have[i]);
+    } else if (want[i] != have[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl> {
+ public:
+  CallImpl(ServerImpl& server, Connection& c, http::Request r, Identity who, std::string id,
+           std::vector<Fd> fds)
+      : server_(server), connection_(&c) {
+    request_ = std::move(r);
+    who_ = std::move(who);
+    request_id_ = std::move(id);
+    fds_ = std::move(fds);
+  }
+  std::vector<std::string>& params() { return params_; }
+
+  void reply(int status, std::string body) override {
+    respond(status, std::move(body), "application/json");
+  }
+  void fail(wire::Problem p) override {
+    p.request_id = request_id_;
+    if (streaming()) return end_stream();
+    respond(p.status, json::encode(p, json::Defaults::omit), "application/problem+json");
+  }
+  using Call::fail;
+  void respond(int status, std::string body, const char* type);
+  void start_stream() override;
+  void send_line(std::string line) override;
+  bool backlogged() const override {
+    return connection_ != nullptr && connection_->out.size() > kBacklog;
+  }
+  void end_stream() override;
+  Result<Fd> duplicate_connection() override;
+  void upgraded(std::function<void()> after_sent) override;
+  bool gone() const override { return connection_ == nullptr; }
+
+  void lose_connection() {
+    connection_ = nullptr;
+    if (auto fn = std::exchange(on_gone_, nullptr)) fn();
+  }
+  void answered() {
+    connection_ = nullptr;
+    on_gone_ = nullptr;
+    on_drain_ = nullptr;
+  }
+  void drained() {
+    if (auto fn = on_drain_) fn();
+  }
+
+ private:
+  bool streaming() const { return connection_ != nullptr && connection_->streaming; }
+  http::Response head(int status, const char* type) const;
+  ServerImpl& server_;
+  Connection* connection_;
+};
+
+class ServerImpl final : public Server {
+ public:
+  ServerImpl(Loop& loop, Fd listener, PeerCheck check, std::vector<Route> routes)
+      : loop_(loop),
+        listener_(std::move(listener)),
+        check_(std::move(check)),
+        routes_(std::move(routes)) {}
+  ~ServerImpl() override {
+    while (!connections_.empty()) drop(*connections_.begin()->second);
+    stop_accepting();
+  }
+
+  Status start() {
+    want_sender_id(listener_.get());
+    return loop_.watch(listener_.get(), EPOLLIN, "accept", [this](uint32_t) { on_accept(); });
+  }
+  void flush() override {
+    const auto batch = std::exchange(dirty_, {});
+    for (const int fd : batch) {
+      Connection* c = find(fd);
+      if (c == nullptr) continue;
+      c->dirty = false;
+      c->released = c->out.size();
+      send_released(*c);
+    }
+  }
+  void flush_failed(const Error& e) override {
+    const auto batch = std::exchange(dirty_, {});
+    for (const int fd : batch) {
+      Connection* c = find(fd);
+      if (c == nullptr) continue;
+      c->dirty = false;
+      take_back(*c, e);
+      c->released = c->out.size();
+      send_released(*c);
+    }
+  }
+  void stop_accepting() override {
+    if (!listener_) return;
+    loop_.forget(listener_.get());
+    listener_.reset();
+  }
+  size_t open_connections() const override { return connections_.size(); }
+
+  void queue(Connection& c, std::string_view bytes) {
+    c.out += bytes;
+    mark(c);
+  }
+  void mark(Connection& c) {
+    if (std::exchange(c.dirty, true)) return;
+    dirty_.push_back(c.fd.get());
+  }
+  /// The call of `c` is over; what follows on the connection may be read again.
+  void call_done(Connection& c) {
+    if (auto call = std::exchange(c.call, nullptr)) call->answered();
+    if (c.heartbeat != 0) loop_.cancel(std::exchange(c.heartbeat, 0));
+    c.streaming = false;
+  }
+  void arm_heartbeat(Connection& c) {
+    c.heartbeat = loop_.after_ms(kHeartbeatMs, "heartbeat", [this, fd = c.fd.get()] {
+      Connection* again = find(fd);
+      if (again == nullptr || !again->streaming) return;
+      again->heartbeat = 0;
+      queue(*again, http::chunk(kHeartbeat));
+      arm_heartbeat(*again);
+    });
+  }
+
+ private:
+  Connection* find(int fd) {
+    const auto it = connections_.find(fd);
+    return it == connections_.end() ? nullptr : it->second.get();
+  }
+
+  void on_accept() {
+    for (int i = 0; i < 16 && listener_; ++i) {
+      Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!fd) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) pause_accepting(errno);
+        return;
+      }
+      want_sender_id(fd.get());
+      auto c = std::make_unique<Connection>();
+      const int n = fd.get();
+      c->fd = std::move(fd);
+      Connection& ref = *c;
+      connections_[n] = std::move(c);
+      read_some(ref);  // the request is usually there already
+      if (Connection* still = find(n); still != nullptr && !still->dirty) watch(*still);
+    }
+  }
+  // Out of descriptors: level-triggered accept would spin.
+  void pause_accepting(int error) {
+    log_line(LogLevel::error, "server", errno_error("accept", error).message);
+    loop_.forget(listener_.get());
+    loop_.after_ms(100, "accept again", [this] {
+      if (listener_)
+        (void)loop_.watch(listener_.get(), EPOLLIN, "accept", [this](uint32_t) { on_accept(); });
+    });
+  }
+
+  uint32_t wanted(const Connection& c) const {
+    return EPOLLRDHUP | (c.call == nullptr && !c.close_after ? EPOLLIN : 0U) |
+           (c.released > 0 ? EPOLLOUT : 0U);
+  }
+  void watch(Connection& c) {
+    const int fd = c.fd.get();
+    if (c.watched) {
+      (void)loop_.modify(fd, wanted(c));
+      return;
+    }
+    c.watched = loop_
+                    .watch(fd, wanted(c), "connection",
+                           [this, fd](uint32_t events) { on_ready(fd, events); })
+                    .ok();
+    if (!c.watched) drop(c);
+  }
+  void on_ready(int fd, uint32_t events) {
+    Connection* c = find(fd);
+    if (c == nullptr) return;
+    if ((events & EPOLLOUT) != 0) {
+      send_released(*c);
+      c = find(fd);
+      if (c == nullptr) return;
+    }
+    if ((events & EPOLLIN) != 0 && c->call == nullptr) {
+      read_some(*c);
+      c = find(fd);
+      if (c != nullptr && !c->dirty) watch(*c);
+      return;
+    }
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) drop(*c);
+  }
+
+  void drop(Connection& c) {
+    const int fd = c.fd.get();
+    if (c.watched) loop_.forget(fd);
+    if (c.heartbeat != 0) loop_.cancel(c.heartbeat);
+    const auto call = std::exchange(c.call, nullptr);
+    const auto keep = std::move(connections_.at(fd));
+    connections_.erase(fd);
+    if (call) call->lose_connection();
+  }
+
+  void read_some(Connection& c) {
+    const int fd = c.fd.get();
+    while (Connection* now = find(fd)) {
+      if (now->call != nullptr || now->close_after) return;
+      char buf[65536];
+      bool again = false;
+      auto got = receive(fd, buf, sizeof buf, again);
+      if (again) return;
+      if (!got.ok() || got->bytes == 0) return drop(*now);
+      if (!on_bytes(*now, std::string_view(buf, got->bytes), *got)) return;
+    }
+  }
+
+  // False: nothing more is read now.
+  bool on_bytes(Connection& c, std::string_view bytes, Received& got) {
+    if (!got.sender) return refuse(c, Error{Code::denied, "the caller is not known", {}}, 403);
+    auto who = check_.check(*got.sender, got.fds, c.namespace_shown);
+    if (!who.ok()) {
+      log_line(LogLevel::warning, "server",
+               who.error().message + " (pid " + std::to_string(got.sender->pid) + ")");
+      return refuse(c, who.error(), 403);
+    }
+    for (auto& f : got.fds) c.fds.push_back(std::move(f));
+    if (c.fds.size() > kMaxFds)
+      return refuse(c, Error{Code::invalid, "too many descriptors", {}}, 400);
+    if (auto fed = c.parser.feed(bytes); !fed)
+      return refuse(c, fed.error(), c.parser.error_status());
+    return next_request(c, *who);
+  }
+
+  bool next_request(Connection& c, const Identity& who) {
+    auto next = c.parser.next();
+    if (!next.ok()) return refuse(c, next.error(), c.parser.error_status());
+    if (c.parser.take_continue()) queue(c, "HTTP/1.1 100 Continue\r\n\r\n");
+    if (!*next) return true;
+    const int fd = c.fd.get();
+    char id[32];
+    snprintf(id, sizeof id, "%x-%llx", static_cast<unsigned>(getpid()),
+             static_cast<unsigned long long>(++requests_));
+    if (!(*next)->keep_alive) c.close_after = true;
+    c.call =
+        std::make_shared<CallImpl>(*this, c, std::move(**next), who, id, std::exchange(c.fds, {}));
+    c.who = who;
+    dispatch(c.call);
+    return find(fd) != nullptr;
+  }
+
+  void dispatch(std::shared_ptr<CallImpl> call) {
+    std::string allow;
+    for (const auto& r : routes_) {
+      if (!matches(r.pattern, call->request().path, call->params())) continue;
+      if (r.method == call->request().method) return r.handler(call);
+      allow += (allow.empty() ? "" : ", ") + std::string(r.method);
+    }
+    wire::Problem p;
+    p.code = "not_found";
+    p.status = allow.empty() ? 404 : 405;
+    p.title = allow.empty() ? "Not found" : "Method not allowed";
+    p.detail = call->request().method + " " + call->request().path +
+               (allow.empty() ? " does not exist" : ": allowed is " + allow);
+    call->fail(std::move(p));
+  }
+
+  bool refuse(Connection& c, const Error& e, int status) {
+    wire::Problem p;
+    p.status = status == 0 ? 400 : status;
+    p.title = std::string(http::status_text(p.status));
+    p.detail = e.message;
+    p.code = wire::code_row(e.code).name;
+    p.hint = e.hint;
+    http::Response r;
+    r.status = p.status;
+    r.keep_alive = false;
+    r.headers.map["content-type"] = "application/problem+json";
+    r.body = json::encode(p, json::Defaults::omit);
+    c.close_after = true;
+    queue(c, http::write_response(r));
+    return false;
+  }
+
+  void take_back(Connection& c, const Error& e) {
+    c.out.resize(c.released);
+    c.after_sent = nullptr;
+    c.upgraded = false;
+    const bool stream = c.streaming;
+    call_done(c);
+    if (!stream) refuse(c, e, wire::code_row(e.code).http_status);
+    c.close_after = true;
+  }
+
+  void send_released(Connection& c) {
+    const int fd = c.fd.get();
+    while (c.released > 0) {
+      bool again = false;
+      auto sent = send_bytes(fd, std::string_view(c.out).substr(0, c.released), {}, again);
+      if (!sent.ok()) return drop(c);
+      if (again) break;
+      c.out.erase(0, *sent);
+      c.released -= *sent;
+    }
+    after_send(c);
+  }
+
+  void after_send(Connection& c) {
+    if (c.out.empty() && c.upgraded) {
+      const auto then = std::exchange(c.after_sent, nullptr);
+      call_done(c);
+      drop(c);
+      if (then) then();
+      return;
+    }
+    if (c.out.empty() && c.close_after && c.call == nullptr) {
+      shutdown(c.fd.get(), SHUT_WR);
+      return drop(c);
+    }
+    const int fd = c.fd.get();
+    if (c.out.size() > kBacklog) c.was_backlogged = true;
+    if (c.was_backlogged && c.out.size() < kBacklog / 2 && c.call != nullptr) {
+      c.was_backlogged = false;
+      const auto call = c.call;
+      call->drained();
+      if (find(fd) == nullptr) return;
+    }
+    watch(c);
+    if (find(fd) == nullptr || c.call != nullptr || c.close_after) return;
+    // A pipelined request may wait in the parser; its answer needs a turn of its own.
+    if (next_request(c, c.who) && find(fd) != nullptr && c.call == nullptr) return;
+    loop_.after_ms(0, "pipelined request", [] {});
+  }
+
+  Loop& loop_;
+  Fd listener_;
+  PeerCheck check_;
+  std::vector<Route> routes_;
+  std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+  std::vector<int> dirty_;
+  uint64_t requests_ = 0;
+};
+
+// ---- what a handler sees
+// -------------------------------------------------------------------------
+
+http::Response CallImpl::head(int status, const char* type) const {
+  http::Response r;
+  r.status = status;
+  r.keep_alive = request_.keep_alive;
+  r.headers.map["content-type"] = type;
+  r.headers.map["x-request-id"] = request_id_;
+  return r;
+}
+
+void CallImpl::respond(int status, std::string body, const char* type) {
+  if (connection_ == nullptr) return;
+  http::Response r = head(status, type);
+  r.body = std::move(body);
+  if (r.body.empty() || r.body.back() != '\n') r.body.push_back('\n');
+  Connection& c = *connection_;
+  server_.queue(c, http::write_response(r));
+  server_.call_done(c);
+}
+
+void CallImpl::start_stream() {
+  if (connection_ == nullptr) return;
+  connection_->streaming = true;
+  server_.queue(*connection_, http::write_chunked_head(head(200, "application/x-ndjson")));
+  server_.arm_heartbeat(*connection_);
+}
+
+void CallImpl::send_line(std::string line) {
+  if (connection_ == nullptr) return;
+  if (line.empty() || line.back() != '\n') line.push_back('\n');
+  server_.queue(*connection_, http::chunk(line));
+}
+
+void CallImpl::end_stream() {
+  if (connection_ == nullptr) return;
+  Connection& c = *connection_;
+  server_.queue(c, http::kLastChunk);
+  server_.call_done(c);
+}
+
+Result<Fd> CallImpl::duplicate_connection() {
+  if (connection_ == nullptr) return Error{Code::unavailable, "the caller is gone", {}};
+  Fd copy(fcntl(connection_->fd.get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return errno_error("duplicate the connection", errno);
+  return copy;
+}
+
+void CallImpl::upgraded(std::function<void()> after_sent) {
+  if (connection_ == nullptr) return;
+  Connection& c = *connection_;
+  c.upgraded = true;
+  c.after_sent = std::move(after_sent);
+  server_.queue(
+      c, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: codexos-frames/" +
+             std::to_string(kFramesVersion) + "\r\nx-request-id: " + request_id_ + "\r\n\r\n");
+}
+
+}  // namespace
+
+std::string_view Call::query(const std::string& name) const {
+  const auto it = request_.query.find(name);
+  return it == request_.query.end() ? std::string_view() : std::string_view(it->second);
+}
+
+void Call::fail(const Error& e) {
+  const auto& row = wire::code_row(e.code);
+  wire::Problem p;
+  p.code = row.name;
+  p.status = row.http_status;
+  p.title = row.title;
+  p.detail = e.message;
+  p.hint = e.hint;
+  fail(std::move(p));
+}
+
+Result<std::unique_ptr<Server>> Server::make(Loop& loop, Fd listener, PeerCheck check,
+                                             std::vector<Route> routes) {
+  auto s =
+      std::make_unique<ServerImpl>(loop, std::move(listener), std::move(check), std::move(routes));
+  CODEXOS_TRY(s->start());
+  return std::unique_ptr<Server>(std::move(s));
+}
+
+}  // namespace codexos::daemon
