@@ -86,8 +86,9 @@ Status start_root(Sandbox& s) {
   CODEXOS_ASSIGN(
       Fd fs,
       new_mount("tmpfs", {{"mode", "0755"}, {"size", "1m"}, {"nr_inodes", "4096"}}, MountFlags{}));
-  const Fd at(open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!at) return errno_error("open /tmp", errno);
+  // On top of "/" it hides nothing: absolute paths still start at the root below it.
+  const Fd at(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return errno_error("open /", errno);
   CODEXOS_TRY(attach_mount(fs.get(), at.get()));
   s.root = std::move(fs);
   return {};

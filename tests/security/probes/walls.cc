@@ -255,9 +255,11 @@ bool no_setuid_bits() {
 }
 bool no_devices() {
   bool ok = true;
-  for (const char* dir : {"/tmp", "/dev/shm", "."}) {
+  for (const char* dir : {".", "/tmp", "/dev/shm"}) {
     const std::string f = std::string(dir) + "/probe-dev";
-    ok &= fails(mknod(f.c_str(), S_IFCHR | 0666, 0), "mknod of 0:0");
+    // On a plain tmpfs 0:0 is harmless; an overlay refuses it itself, Landlock (not in nested)
+    // everywhere.
+    if (!nested || dir[0] == '.') ok &= fails(mknod(f.c_str(), S_IFCHR | 0666, 0), "mknod of 0:0");
     ok &= fails(mknod(f.c_str(), S_IFBLK | 0666, 0x800), "mknod of a disk");
     ok &= fails(mknod(f.c_str(), S_IFCHR | 0666, 0x101), "mknod of mem");
   }
