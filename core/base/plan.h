@@ -29,12 +29,13 @@ enum class MountKind : int {
   dir,      // an empty directory, made in whatever is mounted there
   file,     // a small file with `content`
   symlink,  // a symbolic link whose text is `source`
+  hide,     // the file at target is covered by an empty one that nobody can write
 };
 constexpr auto enum_names(MountKind) {
-  return std::array{EnumName{MountKind::bind, "bind"},      EnumName{MountKind::tmpfs, "tmpfs"},
-                    EnumName{MountKind::proc, "proc"},      EnumName{MountKind::devpts, "devpts"},
-                    EnumName{MountKind::dir, "dir"},        EnumName{MountKind::file, "file"},
-                    EnumName{MountKind::symlink, "symlink"}};
+  return std::array{EnumName{MountKind::bind, "bind"},       EnumName{MountKind::tmpfs, "tmpfs"},
+                    EnumName{MountKind::proc, "proc"},       EnumName{MountKind::devpts, "devpts"},
+                    EnumName{MountKind::dir, "dir"},         EnumName{MountKind::file, "file"},
+                    EnumName{MountKind::symlink, "symlink"}, EnumName{MountKind::hide, "hide"}};
 }
 
 /// What a mount is for: shown in --plan-only and the record, and what decides its Landlock rights.

@@ -195,6 +195,20 @@ Status put_symlink(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   return ok_or_errno(symlinkat(m.source.c_str(), parent.first.get(), parent.second.c_str()),
                      "symlink");
 }
+// Not the host's /dev/null: what is bound must not be replaceable (CVE-2025-31133).
+Status put_hide(Sandbox& s, const Mount& m, std::vector<Fd>&) {
+  const Fd made(openat(s.root.get(), ".empty", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0444));
+  if (!made) return errno_error("make the empty file", errno);
+  CODEXOS_ASSIGN(Fd tree, clone_tree("/proc/self/fd/" + std::to_string(made.get()), Recurse::no));
+  MountFlags flags;
+  flags.read_only = true;
+  flags.noexec = true;
+  CODEXOS_TRY(set_mount(tree.get(), flags, Recurse::no));
+  CODEXOS_ASSIGN(auto parent, make_parent_below(s.root.get(), m.target));
+  const Fd at(openat(parent.first.get(), parent.second.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!at) return errno_error("open " + m.target, errno);
+  return attach_mount(tree.get(), at.get());
+}
 
 struct MountRow {
   MountKind kind;
@@ -203,7 +217,7 @@ struct MountRow {
 constexpr MountRow kMountRows[] = {
     {MountKind::bind, put_bind},       {MountKind::tmpfs, put_tmpfs}, {MountKind::proc, put_proc},
     {MountKind::devpts, put_devpts},   {MountKind::dir, put_dir},     {MountKind::file, put_file},
-    {MountKind::symlink, put_symlink},
+    {MountKind::symlink, put_symlink}, {MountKind::hide, put_hide},
 };
 
 Status put_mount(Sandbox& s, const Mount& m, std::vector<Fd>& fds) {

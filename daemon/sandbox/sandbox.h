@@ -26,6 +26,7 @@ struct ViewRequest {
   std::string workspace;   // caches are per workspace; not part of the view's key otherwise
   std::string cache_dir;   // caches/<workspace hash>/ on the host, folders exist: npm, pip, ...
   std::vector<std::string> show;
+  std::string cwd;  // what a relative --show starts from; empty: it must be absolute
 };
 
 /// One persistent package cache: HOME-relative target and folder name below cache_dir.

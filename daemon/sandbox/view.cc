@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a task finds, as tables: each row of the view has a reason. Nothing is decided here about
+// one task's workspace, so a helper can be parked with the result. The /etc table is view_etc.cc,
+// /proc is view_proc.cc, programs below HOME are view_tools.cc.
+#include <algorithm>
+
+#include "core/base/binary.h"
+#include "core/base/path.h"
+#include "core/base/version.h"
+#include "core/os/landlock.h"
+#include "daemon/sandbox/view_parts.h"
+
+namespace codexos::daemon {
+namespace {
+
+struct PathRow {
+  std::string_view path;
+  const char* why;
+};
+
+/// Shown read-only where they exist. Symbolic links (merged /usr) are shown as links.
+constexpr PathRow kSystem[] = {
+    {"/usr", "programs and libraries"},
+    {"/bin", "scripts name interpreters here"},
+    {"/sbin", "scripts name interpreters here"},
+    {"/lib", "the dynamic loader"},
+    {"/lib32", "the dynamic loader"},
+    {"/lib64", "the dynamic loader's name in every x86-64 program"},
+    {"/libx32", "the dynamic loader"},
+    {"/opt", "vendors' programs"},
+    {"/nix", "programs of Nix"},
+    {"/gnu", "programs of Guix"},
+    {"/home/linuxbrew", "programs of Homebrew"},
+    {"/var/lib/texmf", "TeX's formats and font maps: pdflatex does not start without"},
+    {"/var/lib/ghc", "GHC's package database on Debian"},
+    {"/var/lib/gems", "Ruby gems installed for all"},
+    {"/var/lib/dpkg", "package builds ask which packages are installed"},
+    {"/sys/devices/system/cpu", "how many processors there are: JVM, nproc, OpenMP"},
+};
+
+constexpr PathRow kDevices[] = {
+    {"null", "every program"}, {"zero", "mmap and dd"},   {"full", "tests of full disks"},
+    {"random", "randomness"},  {"urandom", "randomness"}, {"tty", "the task's own terminal"},
+};
+struct LinkRow {
+  std::string_view path, text;
+};
+constexpr LinkRow kDeviceLinks[] = {
+    {"/dev/ptmx", "pts/ptmx"},          {"/dev/fd", "/proc/self/fd"},
+    {"/dev/stdin", "/proc/self/fd/0"},  {"/dev/stdout", "/proc/self/fd/1"},
+    {"/dev/stderr", "/proc/self/fd/2"},
+};
+
+struct ScratchRow {
+  std::string_view path;
+  uint32_t mode;
+};
+constexpr ScratchRow kScratch[] = {
+    {"/tmp", 01777}, {"/var/tmp", 01777}, {"/run", 0755}, {"/dev/shm", 01777}};
+
+/// What all tasks of one user share outside is bounded in the task's own user namespace
+/// (user_namespaces(7)). Mount namespaces: detached mounts of the set-up count too.
+struct LimitRow {
+  const char* name;
+  uint64_t standard, nested;
+  const char* why;
+};
+constexpr LimitRow kUserLimits[] = {
+    {"max_inotify_instances", 64, 64, "one task took all 128 of its user"},
+    {"max_inotify_watches", 65536, 65536, "the same"},
+    {"max_user_namespaces", 0, 32, "only for programs with a sandbox of their own"},
+    {"max_net_namespaces", 0, 8, "each is a whole network stack with nf_tables"},
+    {"max_pid_namespaces", 0, 32, "as many as user namespaces"},
+    {"max_ipc_namespaces", 0, 32, "as many as user namespaces"},
+    {"max_uts_namespaces", 0, 32, "as many as user namespaces"},
+    {"max_cgroup_namespaces", 0, 32, "as many as user namespaces"},
+    {"max_mnt_namespaces", 256, 256, "the set-up itself needs some"},
+    {"max_time_namespaces", 0, 0, "nobody needs one"},
+};
+
+/// FNV-1a. Tells views apart; nobody gains by making two that collide.
+uint64_t fnv(std::string_view bytes, uint64_t h) {
+  for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return h;
+}
+
+std::string key_of(const View& v) {
+  const std::string bytes = to_binary(v) + kBuildId;
+  char text[33];
+  snprintf(text, sizeof text, "%016llx%016llx",
+           static_cast<unsigned long long>(fnv(bytes, 0xcbf29ce484222325ULL)),
+           static_cast<unsigned long long>(fnv(bytes, 0x9ae16a3b2f90404fULL)));
+  return text;
+}
+
+/// The state folder is never seen, even when it lies below something that is shown (CODEXOS_HOME).
+void cover_state(const std::string& state_home, const Host& host, std::vector<Mount>& out) {
+  PathFact state;
+  if (state_home.empty() || !host.lookup(state_home, state)) return;
+  const auto inside = [&](const Mount& m) {
+    return m.kind == MountKind::bind && path_within(m.source, state.path);
+  };
+  out.erase(std::remove_if(out.begin(), out.end(), inside), out.end());
+  const std::vector<Mount> shown = out;
+  for (const auto& m : shown) {
+    if (m.kind != MountKind::bind || !path_within(state.path, m.source)) continue;
+    Mount cover =
+        tmpfs_at(MountRole::system, m.target + state.path.substr(m.source.size()), 0555, 4096, 2);
+    cover.read_only = true;
+    out.push_back(std::move(cover));
+  }
+}
+
+}  // namespace
+
+void bind_existing(const Host& host, MountRole role, const std::string& path,
+                   const std::string& target, std::vector<Mount>& out) {
+  PathFact fact;
+  if (!host.lookup(path, fact)) return;
+  Mount m;
+  m.kind = MountKind::bind;
+  m.role = role;
+  m.source = fact.path;
+  m.target = target;
+  m.read_only = true;
+  m.dev = fact.dev;
+  m.ino = fact.ino;
+  out.push_back(std::move(m));
+}
+
+Mount tmpfs_at(MountRole role, std::string target, uint32_t mode, uint64_t size, uint64_t inodes) {
+  Mount m;
+  m.kind = MountKind::tmpfs;
+  m.role = role;
+  m.target = std::move(target);
+  m.mode = mode;
+  m.size_bytes = size;
+  m.inodes = inodes;
+  return m;
+}
+
+Mount file_at(MountRole role, std::string target, std::string content, uint32_t mode) {
+  Mount m;
+  m.kind = MountKind::file;
+  m.role = role;
+  m.target = std::move(target);
+  m.content = std::move(content);
+  m.mode = mode;
+  return m;
+}
+
+Mount link_at(MountRole role, std::string target, std::string text) {
+  Mount m;
+  m.kind = MountKind::symlink;
+  m.role = role;
+  m.target = std::move(target);
+  m.source = std::move(text);
+  return m;
+}
+
+void add_system(const Host& host, std::vector<Mount>& out) {
+  for (const auto& row : kSystem) {
+    const std::string path(row.path);
+    if (std::string text; host.read_link(path, text))
+      out.push_back(link_at(MountRole::system, path, std::move(text)));
+    else
+      bind_existing(host, MountRole::system, path, path, out);
+  }
+}
+
+void add_dev(const Host& host, std::vector<Mount>& out) {
+  out.push_back(tmpfs_at(MountRole::dev, "/dev", 0755, 64 << 10, 256));
+  for (const auto& row : kDevices) {
+    const std::string path = join_path("/dev", row.path);
+    const size_t before = out.size();
+    bind_existing(host, MountRole::dev, path, path, out);
+    if (out.size() == before) continue;
+    out.back().devices = true;
+    out.back().read_only = false;  // says nothing about device nodes, and /dev/null is written to
+  }
+  Mount pts;
+  pts.kind = MountKind::devpts;
+  pts.role = MountRole::dev;
+  pts.target = "/dev/pts";
+  out.push_back(std::move(pts));
+  for (const auto& row : kDeviceLinks)
+    out.push_back(link_at(MountRole::dev, std::string(row.path), std::string(row.text)));
+}
+
+void add_scratch(const Inside& who, std::vector<Mount>& out) {
+  for (const auto& row : kScratch)
+    out.push_back(tmpfs_at(MountRole::scratch, std::string(row.path), row.mode, kScratchBytes,
+                           kScratchInodes));
+  Mount lock;
+  lock.kind = MountKind::dir;
+  lock.role = MountRole::scratch;
+  lock.target = "/run/lock";
+  lock.mode = 01777;
+  out.push_back(std::move(lock));
+  out.push_back(link_at(MountRole::scratch, "/var/run", "/run"));
+  out.push_back(link_at(MountRole::scratch, "/var/lock", "/run/lock"));
+  out.push_back(tmpfs_at(MountRole::home, who.home, 0700, kScratchBytes, kScratchInodes));
+}
+
+Result<View> make_view(const ViewRequest& r, const Host& host) {
+  const Inside who = inside_of(r.caller, host);
+  if (r.caller.uid == 0 && r.task_host_uid == 0)
+    return Error{Code::internal, "no host user id for the tasks of root", {}};
+  View v;
+  v.uid = {who.uid, r.task_host_uid != 0 ? r.task_host_uid : r.caller.uid};
+  v.gid = {who.gid, r.task_host_gid != 0 ? r.task_host_gid : r.caller.gid};
+  v.hostname = kHostname;
+  v.nested = r.seccomp == wire::SeccompProfile::nested;
+  v.host_network = r.net == wire::Network::host;
+  v.landlock_abi = landlock_abi();
+
+  v.mounts.push_back(tmpfs_at(MountRole::system, "/", 0755, 1 << 20, 4096));
+  v.mounts.back().read_only = true;
+  add_system(host, v.mounts);
+  add_etc(who, r.net, host, v.mounts);
+  add_dev(host, v.mounts);
+  add_proc(r.seccomp, host, v.mounts);
+  add_scratch(who, v.mounts);
+  add_toolchains(r.caller, who, host, v.mounts);
+  cover_state(r.state_home, host, v.mounts);
+
+  for (const auto& row : kUserLimits)
+    v.user_limits.push_back({row.name, v.nested ? row.nested : row.standard});
+  CODEXOS_ASSIGN(SeccompPrograms programs, seccomp_programs(r.seccomp));
+  v.seccomp_allow = std::move(programs.allow);
+  v.seccomp_deny = std::move(programs.deny);
+  v.key = key_of(v);
+  return v;
+}
+
+}  // namespace codexos::daemon
