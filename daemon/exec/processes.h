@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes of the task, seen from its PID 1 through its own /proc: signals to all of them, and
+// pause and resume by SIGSTOP and SIGCONT (no cgroup freezer is needed). Everything here does
+// nothing unless the caller is PID 1: outside of a pid namespace of its own, "all" would be the
+// machine.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace codexos::exec {
+
+/// All processes but this one.
+void signal_all(int signo);
+/// The session that `leader` began: it and what it started, but not what left by setsid(2).
+void signal_session(pid_t leader, int signo);
+
+class Pause {
+ public:
+  bool active() const { return active_; }
+  /// Sweeps until nothing new runs, at most about 100 ms. Empty, or why it could not; then
+  /// everything runs as before.
+  std::string stop();
+  /// Children first, so that a shell with job control does not see its jobs as stopped. What was
+  /// stopped before the pause stays so.
+  void resume();
+
+ private:
+  bool active_ = false;
+  std::vector<pid_t> before_;  // stopped by the task itself, sorted
+};
+
+}  // namespace codexos::exec
