@@ -150,6 +150,7 @@ Status put_new(Sandbox& s, const Mount& m, const char* type,
                std::vector<std::pair<std::string, std::string>> options, bool noexec) {
   MountFlags flags;
   flags.noexec = noexec;
+  flags.nodev = m.kind != MountKind::devpts;  // terminals are device nodes
   CODEXOS_ASSIGN(Fd fs, new_mount(type, options, flags));
   CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), m.target));
   CODEXOS_TRY(attach_mount(fs.get(), at.get()));

@@ -165,7 +165,11 @@ Inside inside_of(const Caller& c, const Host& host) {
   text.clear();
   if (host.read("/etc/passwd", text)) who.shell = field(line_of(text, c.uid), 6);
   PathFact fact;
-  if (!path_within(who.shell, "/bin") && !path_within(who.shell, "/usr")) who.shell.clear();
+  // Accounts of services have nologin or false: no shell to start `make` or tmux with.
+  const std::string shell_name = who.shell.substr(who.shell.rfind('/') + 1);
+  if ((!path_within(who.shell, "/bin") && !path_within(who.shell, "/usr")) ||
+      shell_name == "nologin" || shell_name == "false")
+    who.shell.clear();
   if (who.shell.empty() || !host.lookup(who.shell, fact))
     who.shell = host.lookup("/bin/bash", fact) ? "/bin/bash" : "/bin/sh";
   who.home = normal_path(c.home);

@@ -55,6 +55,8 @@ constexpr SysctlRow kSysctls[] = {
     {"kernel/version", "", "uname in scripts"},
     {"kernel/hostname", "codexos\n", "scripts"},
     {"kernel/domainname", "(none)\n", "scripts"},
+    {"kernel/overflowuid", "", "bwrap, podman"},
+    {"kernel/overflowgid", "", "bwrap, podman"},
     {"kernel/pid_max", "", "JVM, databases"},
     {"kernel/cap_last_cap", "", "libcap, systemd tools"},
     {"kernel/threads-max", "", "JVM"},
