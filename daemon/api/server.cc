@@ -101,7 +101,7 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
   }
   void end_stream() override;
   Result<Fd> duplicate_connection() override;
-  void upgraded(std::function<void()> after_sent) override;
+  void upgraded(std::function<void()> after_sent, const std::string& task) override;
   bool gone() const override { return connection_ == nullptr; }
 
   void lose_connection() {
@@ -456,14 +456,15 @@ Result<Fd> CallImpl::duplicate_connection() {
   return copy;
 }
 
-void CallImpl::upgraded(std::function<void()> after_sent) {
+void CallImpl::upgraded(std::function<void()> after_sent, const std::string& task) {
   if (connection_ == nullptr) return;
   Connection& c = *connection_;
   c.upgraded = true;
   c.after_sent = std::move(after_sent);
   server_.queue(
       c, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: codexos-frames/" +
-             std::to_string(kFramesVersion) + "\r\nx-request-id: " + request_id_ + "\r\n\r\n");
+             std::to_string(kFramesVersion) + "\r\ncodexos-task: " + task +
+             "\r\nx-request-id: " + request_id_ + "\r\n\r\n");
 }
 
 }  // namespace

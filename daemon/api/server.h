@@ -51,7 +51,8 @@ class Call {
   /// Hands out a duplicate of the connection's descriptor for the shim. After `upgraded()` the
   /// server sends the 101 (after the commit), closes its own copy and forgets the connection.
   virtual Result<Fd> duplicate_connection() = 0;
-  virtual void upgraded(std::function<void()> after_sent) = 0;
+  /// `task`: named by the 101 as `codexos-task`, so that the client can ask about it later.
+  virtual void upgraded(std::function<void()> after_sent, const std::string& task) = 0;
   virtual bool gone() const = 0;
   void on_gone(std::function<void()> fn) { on_gone_ = std::move(fn); }
 

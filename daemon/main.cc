@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// codexosd: one per user, owner of all state. Builds its objects in order, runs the loop, and they
+// die in reverse. Tasks do not end with it: their shims go on and the next daemon adopts them.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/version.h"
+#include "core/os/file.h"
+#include "core/os/loop.h"
+#include "core/os/place.h"
+#include "core/os/socket.h"
+#include "core/os/spawn.h"
+#include "daemon/api/api.h"
+#include "daemon/tasks/plan_command.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr off_t kMaxLog = 8 << 20;
+constexpr const char* kUsage =
+    "usage: codexosd [--foreground] [--ready-fd N]\n"
+    "       codexosd plan -- CMD [ARG...]     the plan of CMD here, for codexos-exec\n"
+    "       codexosd --version\n";
+
+struct Options {
+  bool foreground = false;
+  int ready_fd = -1;
+  std::vector<std::string> plan;
+};
+
+/// False: wrong usage.
+bool parse(int argc, char** argv, Options& o) {
+  if (argc > 1 && std::strcmp(argv[1], "plan") == 0) {
+    if (argc < 4 || std::strcmp(argv[2], "--") != 0) return false;
+    o.plan.assign(argv + 3, argv + argc);
+    return true;
+  }
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    if (arg == "--foreground") {
+      o.foreground = true;
+    } else if (arg == "--ready-fd" && i + 1 < argc) {
+      o.ready_fd = std::atoi(argv[++i]);
+      if (o.ready_fd < 3) return false;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// ---- systemd's two protocols, sd_listen_fds(3) and sd_notify(3), without libsystemd
+
+int inherited_sockets() {
+  const char* pid = getenv("LISTEN_PID");
+  const char* count = getenv("LISTEN_FDS");
+  if (pid == nullptr || count == nullptr || std::atoi(pid) != getpid()) return 0;
+  return std::atoi(count);
+}
+
+void notify(const char* state) {
+  const char* path = getenv("NOTIFY_SOCKET");
+  if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  const size_t n = std::strlen(path);
+  if (n >= sizeof to.sun_path) return;
+  std::memcpy(to.sun_path, path, n);
+  if (to.sun_path[0] == '@') to.sun_path[0] = '\0';
+  const Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  (void)sendto(fd.get(), state, std::strlen(state), MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&to),
+               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + n));
+}
+
+// ---- the process itself
+
+/// Keeps nothing of the caller: descriptors, folder, mask, session.
+void leave_caller(const Options& o, int sockets) {
+  const auto close_from_to = [](unsigned from, unsigned to) {
+    if (from <= to) syscall(SYS_close_range, from, to, 0U);
+  };
+  const auto first = static_cast<unsigned>(3 + sockets);
+  const auto ready = static_cast<unsigned>(o.ready_fd);
+  if (o.ready_fd < 0) {
+    close_from_to(first, ~0U);
+  } else {
+    if (ready > first) close_from_to(first, ready - 1);
+    close_from_to(std::max(first, ready + 1), ~0U);
+    fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+  }
+  setsid();
+  umask(077);
+  if (chdir("/") < 0) std::abort();
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  prctl(PR_SET_DUMPABLE, 0);
+  // Shims whose starter left are ours, so that they are reaped.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+Status make_home(const std::string& home) {
+  CODEXOS_TRY(make_dirs(home, 0700));
+  struct stat st {};
+  if (stat(home.c_str(), &st) < 0) return errno_error("stat " + home, errno);
+  if (st.st_uid != geteuid())
+    return Error{Code::denied, home + " belongs to another user", "set CODEXOS_HOME"};
+  if ((st.st_mode & 077) != 0 && chmod(home.c_str(), 0700) < 0)
+    return errno_error("chmod " + home, errno);
+  return make_dirs(home + "/tenants/default/tasks", 0700);
+}
+
+/// 0 and 1 to /dev/null, 2 to the log; a large log becomes codexosd.log.1.
+Status open_log(const std::string& home) {
+  const std::string path = home + "/codexosd.log";
+  struct stat st {};
+  if (stat(path.c_str(), &st) == 0 && st.st_size > kMaxLog)
+    (void)rename(path.c_str(), (path + ".1").c_str());
+  CODEXOS_ASSIGN(const Fd log, open_file(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  CODEXOS_ASSIGN(const Fd null, open_file("/dev/null", O_RDWR | O_CLOEXEC));
+  if (dup2(null.get(), 0) < 0 || dup2(null.get(), 1) < 0 || dup2(log.get(), 2) < 0)
+    return errno_error("dup2", errno);
+  return {};
+}
+
+std::string own_path() {
+  char path[4096];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  return n > 0 ? std::string(path, static_cast<size_t>(n)) : std::string("codexosd");
+}
+
+/// Helpers, shims and --idmap helpers: what they have to say came by their links.
+void reap_children() {
+  siginfo_t info{};
+  do info.si_pid = 0;
+  while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0);
+}
+
+// ---- the turn
+
+struct Turn {
+  Store& store;
+  Supervisor& supervisor;
+  AfterCommit& after_commit;
+  Feed& feed;
+  Server* server = nullptr;
+
+  /// One commit, then what waited for it. Effects may write again: they get a commit of their own.
+  void end() {
+    do {
+      supervisor.before_commit();
+      const auto committed = store.commit();
+      if (committed.ok()) {
+        server->flush();
+        after_commit.committed();
+        feed.publish();
+      } else {
+        log_line(LogLevel::error, "store", "commit: " + committed.error().message);
+        feed.forget_marks();
+        server->flush_failed(committed.error());
+        after_commit.rolled_back(committed.error());
+      }
+    } while (store.dirty() || !after_commit.empty());
+    server->flush();
+  }
+};
+
+Result<Fd> make_listener(const Place& place, int sockets) {
+  if (sockets == 0) return listen_unix(place.socket, SocketType::stream);
+  Fd fd(3);
+  fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+  fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+  return fd;
+}
+
+HelperOptions helper_options(const std::string& exec) {
+  HelperOptions o;
+  o.exec_path = exec;
+  if (const char* parked = getenv("CODEXOS_PARKED")) o.parked = std::strtoul(parked, nullptr, 10);
+  return o;
+}
+
+/// From the lock on: everything a daemon is, top to bottom.
+Status serve(const Options& options, const Place& place, int sockets) {
+  const int64_t started_at_us = monotonic_us();
+  CODEXOS_ASSIGN(const std::string exec, find_exec(own_path(), getenv("CODEXOS_EXEC")));
+  PlannerOptions planner_options;
+  planner_options.home = place.home;
+  if (geteuid() == 0)
+    planner_options.task_host_uid = planner_options.task_host_gid = kRootTaskHostId;
+
+  CODEXOS_ASSIGN(const auto loop, Loop::make());
+  CODEXOS_ASSIGN(const auto store, Store::open(place.home + "/tenants/default"));
+  CODEXOS_ASSIGN(MountTable mounts, MountTable::open());
+  CODEXOS_ASSIGN(const auto worker, Worker::make(*loop));
+  Feed feed;
+  AfterCommit after_commit;
+  Planner planner(planner_options, real_host(), mounts, store.get());
+  Idmapper idmapper(exec, planner_options.task_host_uid, planner_options.task_host_gid);
+  Helpers helpers(*loop, idmapper, helper_options(exec));
+  Launcher launcher(helpers, idmapper);
+  Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
+                                        after_commit, *worker, place.home, boot_id()});
+  CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
+  CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
+  ApiParts api{*loop,   *store,        supervisor,
+               planner, feed,          helpers,
+               place,   started_at_us, [&loop] { loop->stop(); }};
+  CODEXOS_ASSIGN(const auto server,
+                 Server::make(*loop, std::move(listener), std::move(check), make_routes(api)));
+
+  Turn turn{*store, supervisor, after_commit, feed, server.get()};
+  loop->on_turn_end([&turn] { turn.end(); });
+  loop->on_slow([](const char* name, int64_t us) {
+    log_line(LogLevel::warning, "loop",
+             std::string("slow callback: ") + name + ": " + std::to_string(us) + " us");
+  });
+  CODEXOS_TRY(loop->on_signals({SIGTERM, SIGINT, SIGCHLD}, [&loop](int signo, int) {
+    if (signo == SIGCHLD) return reap_children();
+    loop->stop();
+  }));
+  CODEXOS_TRY(supervisor.recover());
+  supervisor.park_ahead();
+  turn.end();
+
+  log_line(LogLevel::info, "codexosd",
+           std::string("version ") + kVersion + " listens on " + place.socket);
+  notify("READY=1");
+  if (options.ready_fd >= 0) {
+    const Fd ready(options.ready_fd);
+    (void)!write(ready.get(), "x", 1);
+  }
+  loop->run();
+  notify("STOPPING=1");
+  server->stop_accepting();
+  log_line(LogLevel::info, "codexosd",
+           "stops; tasks that go on: " + std::to_string(supervisor.running()));
+  return {};
+}
+
+int fail(const Error& e) {
+  std::fprintf(stderr, "error: %s\n", e.message.c_str());
+  if (!e.hint.empty()) std::fprintf(stderr, "hint: %s\n", e.hint.c_str());
+  return wire::code_row(e.code).exit_code;
+}
+
+int run(const Options& options) {
+  const auto place = find_place(geteuid(), getenv("CODEXOS_HOME"), getenv("HOME"));
+  if (!place.ok()) return fail(place.error());
+  if (!options.plan.empty()) {
+    const auto s = write_plan(place->home, options.plan);
+    return s.ok() ? 0 : fail(s.error());
+  }
+  const int sockets = inherited_sockets();
+  leave_caller(options, sockets);
+  if (auto s = make_home(place->home); !s.ok()) return fail(s.error());
+  auto lock = open_file(place->home + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (!lock.ok()) return fail(lock.error());
+  if (!lock_file(lock->get()).ok()) {
+    // The loser of a start race: whoever started it connects to the winner.
+    std::fprintf(stderr, "codexosd: another daemon runs for %s\n", place->home.c_str());
+    return 0;
+  }
+  if (!options.foreground)
+    if (auto s = open_log(place->home); !s.ok()) return fail(s.error());
+  const auto served = serve(options, *place, sockets);
+  if (served.ok()) return 0;
+  log_line(LogLevel::error, "codexosd", served.error().message);
+  return wire::code_row(served.error().code).exit_code;
+}
+
+}  // namespace
+}  // namespace codexos::daemon
+
+int main(int argc, char** argv) {
+  codexos::daemon::Options options;
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
+    std::printf("codexosd %s (%s)\n", codexos::kVersion, codexos::kBuildId);
+    return 0;
+  }
+  if (!codexos::daemon::parse(argc, argv, options)) {
+    std::fputs(codexos::daemon::kUsage, stderr);
+    return 2;
+  }
+  return codexos::daemon::run(options);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/sandbox/helpers.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/base/log.h"
+#include "core/os/socket.h"
+#include "core/os/spawn.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr int64_t kMaxBackoffMs = 60000;
+
+}  // namespace
+
+Status note_process(Helper& h, LinkMessage& m) {
+  CODEXOS_ASSIGN(const PidInfo told, from_binary<PidInfo>(m.payload));
+  if (m.fds.empty()) return Error{Code::invalid, "helper sent no process descriptor", {}};
+  h.pidfd = std::move(m.fds.front());
+  h.process = told;
+  return {};
+}
+
+Helpers::Helpers(Loop& loop, Idmapper& idmapper, HelperOptions options)
+    : loop_(loop), idmapper_(idmapper), options_(std::move(options)) {}
+
+Result<std::unique_ptr<Helper>> Helpers::start(const View& view) {
+  CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
+  SpawnOptions o;
+  o.path = options_.exec_path;
+  o.argv = {"codexos-exec", "--helper"};
+  o.fds = {{pair.second.get(), 3}, {2, 2}};
+  o.new_session = true;
+  auto pid = spawn(o);
+  if (!pid.ok()) return std::move(pid).error().during("start " + options_.exec_path);
+  pair.second.reset();
+
+  auto h = std::make_unique<Helper>();
+  h->key = view.key;
+  CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
+  if (!idmapper_.active()) {
+    h->link->send(LinkType::park, view);
+    return h;
+  }
+  View mapped = view;
+  std::vector<Fd> fds;
+  CODEXOS_TRY(idmapper_.map_view(mapped, fds));
+  std::vector<int> numbers;
+  for (const auto& fd : fds) numbers.push_back(fd.get());
+  h->link->send(LinkType::park, mapped, numbers);
+  return h;
+}
+
+std::optional<std::unique_ptr<Helper>> Helpers::find_parked(const std::string& key) {
+  for (auto it = pool_.begin(); it != pool_.end();) {
+    if ((*it)->key != key) {
+      ++it;
+      continue;
+    }
+    auto h = std::move(*it);
+    it = pool_.erase(it);
+    if (h->link->alive()) return h;
+  }
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Helper>> Helpers::take(const View& view) {
+  if (options_.parked > 0 && (!wanted_ || wanted_->key != view.key)) wanted_ = view;
+  schedule_refill(options_.refill_ms);
+  if (auto h = find_parked(view.key)) return std::move(*h);
+  return start(view);
+}
+
+void Helpers::start_done() {
+  if (starting_ > 0) --starting_;
+  if (starting_ == 0) schedule_refill(options_.refill_ms);
+}
+
+void Helpers::prepare(const View& view) {
+  if (options_.parked == 0) return;
+  wanted_ = view;
+  schedule_refill(0);
+}
+
+size_t Helpers::parked() const {
+  return static_cast<size_t>(
+      std::count_if(pool_.begin(), pool_.end(), [](const auto& h) { return h->parked; }));
+}
+
+void Helpers::clear() {
+  pool_.clear();
+  wanted_.reset();
+}
+
+void Helpers::schedule_refill(int64_t delay_ms) {
+  if (!wanted_) return;
+  if (timer_ != 0) loop_.cancel(timer_);
+  const int64_t backoff =
+      failures_ == 0 ? 0
+                     : std::min(kMaxBackoffMs, options_.backoff_ms << std::min(failures_ - 1, 10));
+  timer_ = loop_.after_ms(std::max(delay_ms, backoff), "refill helpers", [this] {
+    timer_ = 0;
+    refill();
+  });
+}
+
+/// One helper at a time: the next when this one is parked.
+void Helpers::refill() {
+  if (!wanted_ || starting_ > 0) return;  // start_done() asks again
+  // Helpers for another view are what was used before: they hold memory and namespaces for nothing.
+  pool_.remove_if([this](const auto& h) { return h->key != wanted_->key; });
+  if (pool_.size() < options_.parked) park_one();
+}
+
+void Helpers::park_one() {
+  auto h = start(*wanted_);
+  if (!h.ok()) {
+    ++failures_;
+    last_error_ = h.error().message;
+    log_line(LogLevel::warning, "helpers", last_error_);
+    schedule_refill(options_.refill_ms);
+    return;
+  }
+  Helper* raw = h->get();
+  pool_.push_back(*std::move(h));
+  raw->link->handle([this, raw](LinkMessage& m) { on_message(raw, m); },
+                    [this, raw] { on_lost(raw, "it ended"); });
+}
+
+void Helpers::on_message(Helper* h, LinkMessage& m) {
+  if (m.type == LinkType::pid) {
+    if (auto s = note_process(*h, m); !s.ok()) on_lost(h, s.error().message);
+  } else if (m.type == LinkType::parked) {
+    h->parked = true;
+    failures_ = 0;
+    last_error_.clear();
+    schedule_refill(0);
+  } else if (m.type == LinkType::failed) {
+    const auto f = from_binary<StepFailure>(m.payload);
+    on_lost(h, f.ok() ? f->step + ": " + f->text : f.error().message);
+  } else {
+    on_lost(h, "unexpected message " + std::to_string(static_cast<uint32_t>(m.type)));
+  }
+}
+
+void Helpers::on_lost(Helper* h, const std::string& why) {
+  if (!h->parked) {
+    ++failures_;
+    last_error_ = why;
+  }
+  log_line(LogLevel::warning, "helpers", "a parked helper is lost: " + why);
+  pool_.remove_if([h](const auto& x) { return x.get() == h; });
+  schedule_refill(options_.refill_ms);
+}
+
+}  // namespace codexos::daemon

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/sandbox/launcher.h"
+
+#include <unistd.h>
+
+namespace codexos::daemon {
+
+Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job, std::vector<Fd> fds) {
+  CODEXOS_TRY(idmapper_.map_job(job, fds));
+  CODEXOS_ASSIGN(auto helper, helpers_.take(view));
+  std::vector<int> numbers;
+  for (const auto& fd : fds) numbers.push_back(fd.get());
+  helper->link->send(LinkType::job, job, numbers);
+  return helper;
+}
+
+Result<std::string> find_exec(const std::string& daemon_path, const char* codexos_exec_env) {
+  if (codexos_exec_env != nullptr && *codexos_exec_env != '\0')
+    return std::string(codexos_exec_env);
+  const std::string dir = daemon_path.substr(0, daemon_path.rfind('/'));
+  for (const char* tail : {"/../libexec/codexos/codexos-exec", "/codexos-exec"})
+    if (const std::string path = dir + tail; access(path.c_str(), X_OK) == 0) return path;
+  return Error{Code::not_found,
+               "codexos-exec is neither in " + dir + "/../libexec/codexos nor in " + dir,
+               "install it there, or set CODEXOS_EXEC"};
+}
+
+}  // namespace codexos::daemon

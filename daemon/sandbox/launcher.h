@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives a finished Plan to a helper: the View is what it is, or will be, parked with, the Job goes
+// behind it without waiting. Knows nothing of tasks' states: whoever launches listens on the link.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/fd.h"
+#include "core/base/plan.h"
+#include "daemon/sandbox/helpers.h"
+#include "daemon/sandbox/idmap.h"
+
+namespace codexos::daemon {
+
+class Launcher {
+ public:
+  Launcher(Helpers& helpers, Idmapper& idmapper) : helpers_(helpers), idmapper_(idmapper) {}
+
+  /// `fds`: the job's descriptors; job's members name them by index. They are closed here after
+  /// they were sent. Error unavailable: this cannot be isolated here.
+  Result<std::unique_ptr<Helper>> launch(const View& view, Job job, std::vector<Fd> fds);
+
+ private:
+  Helpers& helpers_;
+  Idmapper& idmapper_;
+};
+
+/// codexos-exec of this build: $CODEXOS_EXEC, else ../libexec/codexos/codexos-exec or codexos-exec
+/// beside `daemon_path`. Error not_found names the places.
+Result<std::string> find_exec(const std::string& daemon_path, const char* codexos_exec_env);
+
+}  // namespace codexos::daemon

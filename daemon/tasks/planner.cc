@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/tasks/planner.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/base/id.h"
+#include "core/json/json.h"
+#include "core/os/file.h"
+#include "core/os/place.h"
+
+namespace codexos::daemon {
+namespace {
+
+std::string hash_name(const std::string& text) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  char hex[24];
+  snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(h));
+  return hex;
+}
+
+struct LimitRow {
+  int resource;
+  uint64_t value;
+  const char* why;
+};
+// RLIMIT_NPROC counts per user namespace, so it is the task's own. Both limits are soft and hard.
+constexpr LimitRow kLimits[] = {
+    {RLIMIT_NPROC, 16384, "a fork bomb ends where there is no cgroup"},
+    {RLIMIT_NOFILE, 65536, "enough for every server, few enough for programs that close them all"},
+    {RLIMIT_CORE, 0, "no core files in the workspace"},
+};
+
+std::vector<Limit> make_limits() {
+  std::vector<Limit> out;
+  for (const auto& row : kLimits) {
+    rlimit own{};
+    uint64_t value = row.value;
+    // The helper inherits the daemon's hard limit and cannot pass it.
+    if (getrlimit(static_cast<__rlimit_resource_t>(row.resource), &own) == 0 &&
+        own.rlim_max != RLIM_INFINITY)
+      value = std::min<uint64_t>(value, own.rlim_max);
+    out.push_back(Limit{row.resource, value});
+  }
+  return out;
+}
+
+bool is_below(const std::string& path, const std::string& root) {
+  return path.size() > root.size() && path.compare(0, root.size(), root) == 0 &&
+         (root == "/" || path[root.size()] == '/');
+}
+
+Mount bind_root(const Root& root, bool read_only) {
+  Mount m;
+  m.kind = MountKind::bind;
+  m.role = root.role;
+  m.source = root.path;
+  m.target = root.path;
+  m.read_only = read_only;
+  m.dev = root.dev;
+  m.ino = root.ino;
+  return m;
+}
+
+void copy_to_job(const wire::TaskCreate& c, Job& job) {
+  job.argv = c.argv;
+  job.umask = c.umask;
+  job.stdin_mode = c.stdin_mode;
+  job.stdout_mode = c.stdout_mode;
+  job.stderr_mode = c.stderr_mode;
+  job.rows = c.rows;
+  job.cols = c.cols;
+  job.timeout_ms = c.timeout_ms;
+  job.idle_timeout_ms = c.idle_timeout_ms;
+  job.owned = c.owned;
+  job.limits = make_limits();
+}
+
+std::string access_of(const Mount& m) {
+  if (m.role == MountRole::write_through) return "written through";
+  if (m.role == MountRole::cache) return "rw, this workspace's";
+  if (m.kind != MountKind::bind) return m.read_only ? "ro" : "private";
+  return m.read_only ? "ro" : "rw";
+}
+
+wire::PlanMount describe(const Mount& m) {
+  return {std::string(name_of(m.role)), std::string(name_of(m.kind)),
+          m.kind == MountKind::bind || m.kind == MountKind::symlink ? m.source : std::string(),
+          m.target, access_of(m)};
+}
+
+Error conflict(std::string message, std::string hint = {}) {
+  return Error{Code::conflict, std::move(message), std::move(hint)};
+}
+
+}  // namespace
+
+Result<Caller> Planner::make_caller(const std::map<std::string, std::string>& env, uid_t uid,
+                                    gid_t gid) {
+  Caller c;
+  c.uid = uid;
+  c.gid = gid;
+  c.env = env;
+  std::string passwd;
+  host_.read("/etc/passwd", passwd);
+  const auto find = [&env](const char* name) {
+    const auto it = env.find(name);
+    return it == env.end() ? std::string() : it->second;
+  };
+  c.user = name_of_uid(passwd, uid);
+  if (c.user.empty()) c.user = find("USER");
+  if (c.user.empty()) c.user = "user";
+  c.home = find("HOME");
+  if (c.home.empty() || c.home[0] != '/') c.home = home_of_uid(passwd, uid);
+  if (c.home.empty() || c.home[0] != '/')
+    return Error{Code::invalid, "the caller has no home folder", "set HOME"};
+  if (PathFact fact; host_.lookup(c.home, fact)) c.home = fact.path;
+  return c;
+}
+
+Result<Root> Planner::workspace_of(const std::string& cwd, uid_t uid, gid_t gid) {
+  WorkspaceRequest w;
+  CODEXOS_ASSIGN(w.caller, make_caller({}, uid, gid));
+  w.cwd = cwd;
+  w.state_home = options_.home;
+  CODEXOS_ASSIGN(const Workspace found, find_workspace(w, host_));
+  if (found.roots.empty()) return Root{};
+  return found.roots.front();
+}
+
+Result<const View*> Planner::likely_view(const std::map<std::string, std::string>& caller_env,
+                                         uid_t uid, gid_t gid) {
+  ViewRequest r;
+  CODEXOS_ASSIGN(r.caller, make_caller(caller_env, uid, gid));
+  r.task_host_uid = options_.task_host_uid;
+  r.task_host_gid = options_.task_host_gid;
+  r.state_home = options_.home;
+  return views_.get(r);
+}
+
+Status Planner::add_layers(const TaskRow& from, std::vector<Root>& roots) {
+  CODEXOS_ASSIGN(const Roots earlier, json::decode<Roots>(from.layers_json, json::Unknown::ignore));
+  for (auto& root : roots) {
+    for (const auto& old : earlier.roots) {
+      if (old.path != root.path || old.layer.empty()) continue;
+      if (old.dev != root.dev || old.ino != root.ino)
+        return conflict(root.path + " is not the folder that task " + from.task.id + " worked on");
+      root.lowers.push_back(old.layer + "/upper");
+      root.lowers.insert(root.lowers.end(), old.lowers.begin(), old.lowers.end());
+    }
+  }
+  return {};
+}
+
+/// The earlier task that the new one starts from; nothing: the real folder.
+Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create,
+                                                  const Root& workspace, Start& start) {
+  if (store_ == nullptr) return std::optional<TaskRow>();
+  if (create.from.empty() || create.from == "last") {
+    CODEXOS_ASSIGN(auto last, store_->last_task(workspace.path, true));
+    // Another inode at the path is another folder: its waiting changes do not belong here.
+    if (last && (static_cast<uint64_t>(last->workspace_dev) != workspace.dev ||
+                 static_cast<uint64_t>(last->workspace_ino) != workspace.ino))
+      last.reset();
+    if (create.from == "last") {
+      if (!last)
+        start.notes.push_back("no changes of an earlier task wait: the real folder is used");
+      return last;
+    }
+    if (last) start.waiting = last->task.id;
+    return std::optional<TaskRow>();
+  }
+  CODEXOS_ASSIGN(TaskRow row, store_->find_task(create.from));
+  if (!is_terminal(row.task.state))
+    return conflict("task " + row.task.id + " is " + std::string(name_of(row.task.state)),
+                    "codexos wait " + row.task.id);
+  if (row.task.workspace != workspace.path)
+    return conflict("task " + row.task.id + " worked on " +
+                    (row.task.workspace.empty() ? "no folder" : row.task.workspace) + ", not on " +
+                    workspace.path);
+  if (row.task.changes_state == "continued")
+    return conflict("another task already started from the changes of " + row.task.id,
+                    "use --from last");
+  if (row.task.changes_state != "waiting") {
+    start.notes.push_back("task " + row.task.id + " has no changes that wait (" +
+                          row.task.changes_state + "): the real folder is used");
+    return std::optional<TaskRow>();
+  }
+  return std::optional<TaskRow>(std::move(row));
+}
+
+Status Planner::add_overlay(const Root& root, Start& start) {
+  // An unprivileged overlay over a folder with mounts below it is EINVAL; root's clone leaves them
+  // out.
+  if (options_.task_host_uid == 0) {
+    const auto below = mounts_below(mounts_.text(), root.path);
+    if (!below.empty())
+      return Error{Code::denied,
+                   root.path + ": " + below.front() +
+                       " is mounted inside it, so its changes cannot be held back",
+                   "use -w on a narrower folder, or --mode direct"};
+  }
+  Overlay o;
+  o.role = root.role;
+  o.target = root.path;
+  for (const auto& lower : root.lowers) {
+    DirRef ref;
+    ref.path = lower;
+    o.lowers.push_back(std::move(ref));
+  }
+  DirRef real;
+  real.path = root.path;
+  real.dev = root.dev;
+  real.ino = root.ino;
+  o.lowers.push_back(std::move(real));
+  o.layer.path = root.layer;
+  start.job.overlays.push_back(std::move(o));
+  return {};
+}
+
+Status Planner::add_roots(const wire::TaskCreate& create, Start& start) {
+  for (const auto& root : start.workspace.roots) {
+    if (create.mode == wire::WorkspaceMode::overlay) {
+      CODEXOS_TRY(add_overlay(root, start));
+    } else {
+      start.job.mounts.push_back(bind_root(root, create.mode == wire::WorkspaceMode::read_only));
+    }
+  }
+  return add_write_through(create, start);
+}
+
+Status Planner::add_write_through(const wire::TaskCreate& create, Start& start) {
+  if (create.write.empty()) return {};
+  const std::string root = start.workspace.roots.empty() ? "" : start.workspace.roots[0].path;
+  for (const auto& given : create.write) {
+    const std::string path = given[0] == '/' ? given : root + "/" + given;
+    PathFact fact;
+    if (!host_.lookup(path, fact))
+      return Error{Code::invalid, "--write " + given + ": it does not exist", "mkdir " + path};
+    if (!is_below(fact.path, root))
+      return Error{Code::denied, "--write " + given + ": it is not inside " + root, {}};
+    Mount m;
+    m.role = MountRole::write_through;
+    m.source = fact.path;
+    m.target = fact.path;
+    m.dev = fact.dev;
+    m.ino = fact.ino;
+    start.job.mounts.push_back(std::move(m));
+  }
+  return {};
+}
+
+Status Planner::make_caches(Start& start) {
+  const std::string dir =
+      options_.home + "/caches/" + hash_name(start.workspace.roots.front().path);
+  start.request.workspace = start.workspace.roots.front().path;
+  start.request.cache_dir = dir;
+  if (caches_made_.count(dir) != 0 && access(dir.c_str(), F_OK) == 0) return {};
+  CODEXOS_TRY(make_dirs(dir, 0700));
+  for (const auto& row : cache_rows())
+    CODEXOS_TRY(make_dirs(dir + "/" + std::string(row.folder), 0700));
+  caches_made_.insert(dir);
+  return {};
+}
+
+Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid,
+                            const std::string& id, const std::string& layer_dir) {
+  CODEXOS_TRY(check_create(create));
+  Start s;
+  WorkspaceRequest w;
+  CODEXOS_ASSIGN(w.caller, make_caller(create.caller_env, uid, gid));
+  w.cwd = create.cwd;
+  w.workspace = create.workspace;
+  w.mode = create.mode;
+  w.state_home = options_.home;
+  CODEXOS_ASSIGN(s.workspace, find_workspace(w, host_));
+
+  s.request.caller = std::move(w.caller);
+  s.request.seccomp = create.seccomp;
+  s.request.net = create.net;
+  s.request.task_host_uid = options_.task_host_uid;
+  s.request.task_host_gid = options_.task_host_gid;
+  s.request.state_home = options_.home;
+  CODEXOS_ASSIGN(s.view, views_.get(s.request));
+  s.request.show = create.show;
+
+  if (!s.workspace.roots.empty()) {
+    CODEXOS_TRY(make_caches(s));
+    if (create.mode == wire::WorkspaceMode::overlay) {
+      CODEXOS_ASSIGN(s.from, find_from(create, s.workspace.roots[0], s));
+      for (size_t n = 0; n < s.workspace.roots.size(); ++n)
+        s.workspace.roots[n].layer = layer_dir + "/" + std::to_string(n);
+      if (s.from) CODEXOS_TRY(add_layers(*s.from, s.workspace.roots));
+    }
+  }
+  copy_to_job(create, s.job);
+  s.job.task_id = id;
+  s.job.cwd = s.workspace.cwd;
+  CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_));
+  CODEXOS_TRY(add_roots(create, s));
+  s.job.env = make_env(s.request, *s.view, s.job.mounts, create.env, id, s.job.cwd, host_);
+  return s;
+}
+
+wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start) const {
+  wire::PlanView p;
+  p.argv = create.argv;
+  p.cwd = start.job.cwd;
+  if (!start.workspace.roots.empty()) p.workspace = start.workspace.roots[0].path;
+  p.mode = create.mode;
+  p.isolation = name_of(create.isolation);
+  p.seccomp = name_of(create.seccomp);
+  p.network = name_of(create.net);
+  p.inside_uid = start.view->uid.inside;
+  p.timeout_ms = create.timeout_ms;
+  p.idle_timeout_ms = create.idle_timeout_ms;
+  for (const auto& m : start.view->mounts) p.mounts.push_back(describe(m));
+  for (const auto& m : start.job.mounts) p.mounts.push_back(describe(m));
+  for (const auto& o : start.job.overlays)
+    p.mounts.push_back(
+        {std::string(name_of(o.role)), "overlay", o.lowers.back().path, o.target, "held back"});
+  p.env = start.job.env;
+  p.hidden = hidden_things(start.request.caller, host_);
+  p.notes = start.notes;
+  return p;
+}
+
+}  // namespace codexos::daemon

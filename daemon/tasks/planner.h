@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a request to everything that one start needs: which folder, which view, which mounts, which
+// environment. Puts sandbox/ and workspace/ together; reads the host, and makes nothing but the
+// cache folders of the workspace.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/plan.h"
+#include "core/os/host.h"
+#include "core/wire/task.h"
+#include "daemon/sandbox/sandbox.h"
+#include "daemon/store/store.h"
+#include "daemon/tasks/view_cache.h"
+#include "daemon/workspace/workspace.h"
+
+namespace codexos::daemon {
+
+/// What TaskRow::create_json holds: the request as it came, who sent it, and what came out of it
+/// that a later `exec` needs.
+struct StoredCreate {
+  wire::TaskCreate create;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::vector<std::string> env;  // the task's whole environment, K=V
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("create", s.create);
+    v("uid", s.uid);
+    v("gid", s.gid);
+    v("env", s.env);
+  }
+};
+
+struct Start {
+  const View* view = nullptr;  // the cache's; valid until the next plan
+  Job job;
+  Workspace workspace;
+  std::optional<TaskRow> from;  // the earlier task whose changes it starts from
+  std::vector<std::string> notes;
+  std::string waiting;  // an earlier task of the workspace whose changes wait and are not used
+  ViewRequest request;
+};
+
+/// The host uid and gid of a root daemon's tasks, of the tenant `default`. Above what distributions
+/// and container engines hand out (subuid(5)), below 2^31, and nobody's (not 65534).
+inline constexpr uint32_t kRootTaskHostId = 2000000001;
+
+struct PlannerOptions {
+  std::string home;            // the state folder
+  uint32_t task_host_uid = 0;  // of a root daemon's tasks; 0: the caller's own
+  uint32_t task_host_gid = 0;
+};
+
+class Planner {
+ public:
+  Planner(PlannerOptions options, const Host& host, MountTable& mounts, Store* store)
+      : options_(std::move(options)),
+        host_(host),
+        mounts_(mounts),
+        views_(mounts, host),
+        store_(store) {}
+
+  /// `id` and `layer_dir` (.../layers) name the new task. Error unsupported: a feature that this
+  /// version lacks; denied: a refused folder; conflict: `from` cannot be used.
+  Result<Start> plan(const wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
+                     const std::string& layer_dir);
+  wire::PlanView show(const wire::TaskCreate& create, const Start& start) const;
+  /// The workspace that `cwd` lies in; empty path: none.
+  Result<Root> workspace_of(const std::string& cwd, uid_t uid, gid_t gid);
+  /// The view that a caller with this environment gets, to park helpers with.
+  Result<const View*> likely_view(const std::map<std::string, std::string>& caller_env, uid_t uid,
+                                  gid_t gid);
+
+ private:
+  Result<Caller> make_caller(const std::map<std::string, std::string>& env, uid_t uid, gid_t gid);
+  Result<std::optional<TaskRow>> find_from(const wire::TaskCreate& create, const Root& workspace,
+                                           Start& start);
+  Status add_layers(const TaskRow& from, std::vector<Root>& roots);
+  Status add_roots(const wire::TaskCreate& create, Start& start);
+  Status add_overlay(const Root& root, Start& start);
+  Status add_write_through(const wire::TaskCreate& create, Start& start);
+  Status make_caches(Start& start);
+
+  PlannerOptions options_;
+  const Host& host_;
+  MountTable& mounts_;
+  ViewCache views_;
+  Store* store_;  // null: no earlier tasks (codexosd plan)
+  std::set<std::string> caches_made_;
+};
+
+/// What can be said about a request without looking at the host. Error invalid or unsupported.
+Status check_create(const wire::TaskCreate& create);
+
+}  // namespace codexos::daemon

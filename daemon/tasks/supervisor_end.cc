@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// How tasks end: from what their shim says, or from what it left.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/json/json.h"
+#include "core/os/file.h"
+#include "daemon/tasks/client_frames.h"
+#include "daemon/tasks/supervisor.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr size_t kCountLimit = 2000;    // entries of the walk for the closing note
+constexpr int64_t kRetryMs = 500;       // of an end that could not be written
+constexpr int64_t kReconnectMs = 1000;  // to a living shim whose link closed
+
+std::string closing_note(const wire::ChangeCount& c, const std::string& id) {
+  const uint64_t n = c.added + c.modified + c.deleted;
+  if (n == 0) return {};
+  return std::to_string(n) + (c.more ? "+" : "") + (n == 1 && !c.more ? " file" : " files") +
+         " changed · codexos diff --name-status " + id;
+}
+
+}  // namespace
+
+void Supervisor::on_link_closed(const std::string& id) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  r->link_closed = true;
+  maybe_resolve(*r);
+  // A shim that lives without its link (it never closes it itself) is asked again.
+  r = find_running(id);
+  if (r == nullptr || r->finished || r->end_row || !r->link_closed) return;
+  p_.loop.after_ms(kReconnectMs, "reconnect to shim", [this, id] {
+    Running* x = find_running(id);
+    if (x != nullptr && x->link_closed && !x->process_gone && !x->finished) recover_one(id);
+  });
+}
+
+void Supervisor::on_process_gone(const std::string& id) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  p_.loop.forget(r->helper->pidfd.get());
+  r->process_gone = true;
+  maybe_resolve(*r);
+}
+
+/// Both must hold: a dying process closes its link before its namespace is empty.
+void Supervisor::maybe_resolve(Running& r) {
+  const bool process_known = r.helper && r.helper->pidfd;
+  if (!r.link_closed || (process_known && !r.process_gone)) return;
+  if (r.finished) {
+    const std::string id = r.row.task.id;
+    if (!r.end_row) retire(id);  // else after_end() will
+    return;
+  }
+  if (!r.end_row) resolve_end(r);
+}
+
+void Supervisor::resolve_end(Running& r) {
+  Ended end;
+  end.at_us = now_us();
+  const auto record = read_record(paths(r.row).record());
+  const auto told = record.ok() ? end_of_record(*record, p_.boot_id) : std::nullopt;
+  if (told) {
+    end = *told;
+  } else if (r.forced != Cause::none) {
+    end.outcome.cause = r.forced;
+    end.outcome.signal = SIGKILL;
+  } else if (r.recovered) {
+    end.outcome.cause = Cause::lost;
+    end.outcome.detail = r.row.boot_id == p_.boot_id
+                             ? "its sandbox ended without a record while no daemon ran"
+                             : "the machine was started again";
+  } else if (!r.started) {
+    end.outcome.cause = Cause::start_failed;
+    end.outcome.detail = "the sandbox ended while it was being prepared";
+  } else {
+    end.outcome.cause = Cause::sandbox_killed;
+    end.outcome.signal = SIGKILL;
+    end.outcome.detail = "the task's sandbox was killed from outside";
+  }
+  if (record.ok() && !told) {
+    end.usage.stdout_bytes = record->stream_bytes[0];
+    end.usage.stderr_bytes = record->stream_bytes[1];
+  }
+  finish(r.row.task.id, end);
+}
+
+void Supervisor::finish(const std::string& id, const Ended& end) {
+  Running* r = find_running(id);
+  if (r == nullptr || r->finished || r->end_row) return;
+  start_is_over(*r);
+  const bool unwritten = r->unwritten;
+  if (auto s = write_end(*r, end); !s.ok()) {
+    end_not_written(id, end, unwritten, s.error());
+    return;
+  }
+  p_.after_commit.add(
+      [this, id] { after_end(id); },
+      [this, id, end, unwritten](const Error& why) { end_not_written(id, end, unwritten, why); });
+}
+
+/// Tried again until it works: the shim holds the end, then its record does.
+void Supervisor::end_not_written(const std::string& id, const Ended& end, bool unwritten,
+                                 const Error& why) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  log_line(LogLevel::error, "task " + id, "its end is not written yet: " + why.message);
+  r->unwritten = unwritten;
+  r->end_row.reset();
+  p_.loop.after_ms(kRetryMs, "write end again", [this, id, end] { finish(id, end); });
+}
+
+void Supervisor::count_changes_of(TaskRow& row, bool started, std::string& note) const {
+  if (row.task.mode != wire::WorkspaceMode::overlay || row.task.workspace.empty()) return;
+  row.task.changes_state = "none";
+  if (!started) return;
+  const auto roots = json::decode<Roots>(row.layers_json, json::Unknown::ignore);
+  const auto counted = roots.ok() ? count_changes(roots->roots, kCountLimit)
+                                  : Result<wire::ChangeCount>(roots.error());
+  if (!counted.ok()) {
+    // What cannot be counted is kept.
+    row.task.changes_state = "waiting";
+    row.task.notes.push_back("changes could not be counted: " + counted.error().message);
+    return;
+  }
+  row.task.changes = *counted;
+  note = closing_note(*counted, row.task.id);
+  if (!note.empty() || counted->more) row.task.changes_state = "waiting";
+}
+
+Status Supervisor::write_end(Running& r, const Ended& end) {
+  TaskRow row = r.row;
+  auto& t = row.task;
+  CODEXOS_ASSIGN(t.state, end_state(t.state, end.outcome));
+  // An execve that failed is told by `ended` without `started`; its layers are empty either way.
+  const bool ran = r.started || row.started_at_us != 0;
+  t.activity.clear();
+  t.cause = cause_row(end.outcome.cause).name;
+  t.exit_code = exit_code_of(end.outcome);
+  if (end.outcome.signal != 0) t.signal = end.outcome.signal;
+  t.detail = end.outcome.detail;
+  row.ended_at_us = end.at_us != 0 ? end.at_us : now_us();
+  t.ended_at = format_time(row.ended_at_us);
+  t.usage = end.usage;
+  t.pid.reset();
+  count_changes_of(row, ran, r.end_note);
+
+  CODEXOS_TRY(p_.store.savepoint());
+  const auto write = [&]() -> Status {
+    if (r.unwritten) write_started(r);
+    CODEXOS_TRY(p_.store.update_task(row));
+    if (!ran && !t.from.empty()) CODEXOS_TRY(give_back_from(row));
+    return add_event(row, wire::EventType::task_ended, [&row](wire::Event& e) {
+      e.cause = row.task.cause;
+      e.exit_code = row.task.exit_code;
+      e.signal = row.task.signal;
+      if (!row.task.detail.empty()) e.detail = row.task.detail;
+      e.usage = row.task.usage;
+      e.changes = row.task.changes;
+    });
+  };
+  auto written = write();
+  if (!written.ok()) {
+    p_.store.rollback();
+    return written;
+  }
+  r.end_row = std::move(row);
+  return p_.store.release();
+}
+
+/// A task that never ran took nothing over: the earlier one's changes wait again.
+Status Supervisor::give_back_from(const TaskRow& row) {
+  auto from = p_.store.load_task(row.task.from);
+  if (!from.ok() || from->task.changes_state != "continued") return {};
+  from->task.changes_state = "waiting";
+  return p_.store.update_task(*from);
+}
+
+void Supervisor::after_end(const std::string& id) {
+  Running* r = find_running(id);
+  if (r == nullptr || !r->end_row) return;
+  r->row = *std::move(r->end_row);
+  r->end_row.reset();
+  r->finished = true;
+  if (r->deadline != 0) p_.loop.cancel(std::exchange(r->deadline, 0));
+  if (r->pause_timer != 0) p_.loop.cancel(std::exchange(r->pause_timer, 0));
+  tell_client(*r);
+  if (r->helper && !r->link_closed) r->helper->link->send(LinkType::end_ack, EndAck{r->end_note});
+  for (const auto& done : std::exchange(r->on_pause, {}))
+    done(Error{Code::conflict, "task " + id + " has ended", {}});
+  for (const auto& done : std::exchange(r->on_end, {})) done(r->row.task);
+  r = find_running(id);
+  if (r != nullptr) maybe_resolve(*r);
+}
+
+/// Only while no shim serves the client: a start that failed.
+void Supervisor::tell_client(Running& r) {
+  if (!r.client) return;
+  ExitFrame exit;
+  exit.recorded = true;
+  exit.note = r.end_note;
+  exit.outcome.cause = find_enum<Cause>(r.row.task.cause).value_or(Cause::start_failed);
+  exit.outcome.detail = r.row.task.detail;
+  send_exit(r.client.get(), exit);
+  r.client.reset();
+}
+
+/// The shim is gone and its mounts with it: what nobody needs can be removed.
+void Supervisor::retire(const std::string& id) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
+  const TaskRow row = std::move(r->row);
+  tasks_.erase(id);
+  const bool empty = row.task.changes_state == "none" || row.task.changes_state == "direct";
+  if (row.rm && empty) {
+    // In a later turn: who follows the task reads its end first.
+    p_.loop.after_ms(0, "forget task", [this, row] {
+      if (auto s = forget(row); !s.ok())
+        log_line(LogLevel::warning, "task " + row.task.id, s.error().message);
+    });
+    return;
+  }
+  if (!empty) return;
+  p_.worker.submit([dir = paths(row).layers()]() -> Worker::Answer {
+    const auto removed = remove_tree(dir);
+    if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
+    return nullptr;
+  });
+}
+
+void Supervisor::arm_deadline(Running& r, int64_t delay_ms, Cause cause) {
+  if (r.deadline != 0) p_.loop.cancel(r.deadline);
+  r.deadline_at_us = monotonic_us() + delay_ms * 1000;
+  const std::string id = r.row.task.id;
+  r.deadline = p_.loop.after_ms(delay_ms, "deadline", [this, id, cause] {
+    Running* x = find_running(id);
+    if (x == nullptr) return;
+    x->deadline = 0;
+    if (!x->finished && !x->end_row) kill_shim(*x, cause);
+  });
+}
+
+/// The shim did not do what it was told: its end is the end of everything in its pid namespace.
+void Supervisor::kill_shim(Running& r, Cause cause) {
+  log_line(LogLevel::warning, "task " + r.row.task.id,
+           "its sandbox does not answer and is killed: " + std::string(cause_row(cause).name));
+  r.forced = cause;
+  if (r.helper && r.helper->pidfd) {
+    (void)syscall(SYS_pidfd_send_signal, r.helper->pidfd.get(), SIGKILL, nullptr, 0);
+    return;
+  }
+  r.helper.reset();  // a helper without a link ends
+  r.link_closed = true;
+  maybe_resolve(r);
+}
+
+}  // namespace codexos::daemon

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The folder of one task, tenants/<tenant>/tasks/<id>/:
+//   record      the exit record (core/base/record.h), written by the shim
+//   stdout.log  stderr.log    its output, laid out by LogLayout
+//   alive       flocked by the shim for as long as it lives; holds "pid start_time boot_id" of it
+//   shim.sock   where the next daemon finds it
+//   layers/N/{upper,work}     what it changed in overlay root N
+// The daemon makes them and passes the descriptors; the shim has no path to any of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/fd.h"
+#include "core/base/frames.h"
+#include "core/base/record.h"
+#include "daemon/workspace/workspace.h"
+
+namespace codexos::daemon {
+
+struct TaskPaths {
+  TaskPaths(const std::string& home, const std::string& tenant, const std::string& id)
+      : dir(home + "/tenants/" + tenant + "/tasks/" + id) {}
+  std::string dir;
+  std::string record() const { return dir + "/record"; }
+  std::string log(int stream) const { return dir + (stream == 0 ? "/stdout.log" : "/stderr.log"); }
+  std::string alive() const { return dir + "/alive"; }
+  std::string socket() const { return dir + "/shim.sock"; }
+  std::string layers() const { return dir + "/layers"; }
+  std::string layer(size_t n) const { return layers() + "/" + std::to_string(n); }
+};
+
+struct TaskFds {
+  Fd stdout_log, stderr_log, record, alive, listener;
+};
+
+/// Makes the folder and everything in it. Layers belong to their root's owner, so that what a root
+/// daemon's task writes through the idmapped clone has the owner that the real folder has.
+Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boot_id,
+                                  const std::vector<Root>& roots);
+
+/// The record as it is now, finished or not. Error: it is not there or not a record.
+Result<Record> read_record(const std::string& path);
+/// The end that a finished record of this boot tells, or nothing.
+std::optional<Ended> end_of_record(const Record& r, const std::string& boot_id);
+
+/// What `alive` says about the shim's process; nothing when it says nothing or of another boot.
+void write_alive(const std::string& path, const PidInfo& process, const std::string& boot_id);
+std::optional<PidInfo> read_alive(const std::string& path, const std::string& boot_id);
+/// Whether somebody holds the lock of `alive`. A file that is gone is held by nobody.
+bool is_alive_locked(const std::string& path);
+
+}  // namespace codexos::daemon

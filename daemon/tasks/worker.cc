@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/tasks/worker.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+
+namespace codexos::daemon {
+
+Result<std::unique_ptr<Worker>> Worker::make(Loop& loop) {
+  std::unique_ptr<Worker> w(new Worker(loop));
+  w->wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!w->wake_) return errno_error("eventfd", errno);
+  Worker* self = w.get();
+  CODEXOS_TRY(loop.watch(w->wake_.get(), EPOLLIN, "worker", [self](uint32_t) { self->deliver(); }));
+  return w;
+}
+
+Worker::~Worker() {
+  loop_.forget(wake_.get());
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  more_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::submit(Work work) {
+  const std::lock_guard lock(mutex_);
+  work_.push_back(std::move(work));
+  if (!thread_.joinable()) {  // an idle daemon has no second stack
+    // Signals belong to the loop's signalfd: the thread must not take them.
+    sigset_t all;
+    sigset_t old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    thread_ = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  }
+  more_.notify_one();
+}
+
+void Worker::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    more_.wait(lock, [this] { return stopping_ || !work_.empty(); });
+    if (stopping_) return;
+    Work work = std::move(work_.front());
+    work_.pop_front();
+    lock.unlock();
+    Answer answer = work();
+    lock.lock();
+    if (answer) answers_.push_back(std::move(answer));
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof one);
+  }
+}
+
+void Worker::deliver() {
+  uint64_t count = 0;
+  (void)!read(wake_.get(), &count, sizeof count);
+  std::deque<Answer> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    answers.swap(answers_);
+  }
+  for (auto& a : answers) a();
+}
+
+}  // namespace codexos::daemon

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread for slow work that owns no state: removing trees, walking large layers. A job gets
+// values and gives a function that runs in the loop with the result.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "core/base/error.h"
+#include "core/base/fd.h"
+#include "core/os/loop.h"
+
+namespace codexos::daemon {
+
+class Worker {
+ public:
+  using Answer = std::function<void()>;  // runs in the loop
+  using Work = std::function<Answer()>;  // runs in the thread
+
+  static Result<std::unique_ptr<Worker>> make(Loop& loop);
+  /// Finishes the work that runs; what has not begun is dropped (it is safe to repeat at start).
+  ~Worker();
+  void submit(Work work);
+
+ private:
+  explicit Worker(Loop& loop) : loop_(loop) {}
+  void run();
+  void deliver();
+
+  Loop& loop_;
+  Fd wake_;  // eventfd(2): answers wait
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::deque<Work> work_;
+  std::deque<Answer> answers_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace codexos::daemon
