@@ -17,7 +17,8 @@
 
 namespace codexos::daemon {
 
-/// A task as the store keeps it: the wire type plus what only the daemon needs.
+/// A task as the store keeps it: the wire type plus what only the daemon needs. The wire type's
+/// created_at, started_at, ended_at and pid follow from the members below and are not kept twice.
 struct TaskRow {
   wire::Task task;
   std::string tenant = "default";
@@ -33,13 +34,20 @@ struct TaskRow {
   int64_t workspace_dev = 0;
   int64_t workspace_ino = 0;
   bool rm = false;  // forget when ended and nothing waits
+  int64_t n = 0;    // order of creation; set by the store when the row is read
 };
+
+/// TaskQuery::cursor of the page that follows the one that ends with `last`. Stays good when tasks
+/// are deleted.
+std::string cursor_after(const TaskRow& last);
+
+inline constexpr int kMaxPage = 1000;
 
 struct TaskQuery {
   bool all = false;       // also ended tasks whose changes do not wait
   std::string workspace;  // only of this workspace
-  std::string cursor;     // from TaskList::next
-  int limit = 100;
+  std::string cursor;     // from cursor_after(), or empty: from the newest
+  int limit = 100;        // at most kMaxPage
 };
 
 class Store {
@@ -49,7 +57,7 @@ class Store {
   /// unavailable: the database is from a newer version (the message says so).
   static Result<std::unique_ptr<Store>> open(const std::string& dir);
 
-  /// A savepoint per request: release on success, roll back on error.
+  /// A savepoint per request: release on success, roll back on error. They do not nest.
   virtual Status savepoint() = 0;
   virtual Status release() = 0;
   virtual void rollback() = 0;
