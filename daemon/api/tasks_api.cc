@@ -89,7 +89,7 @@ void list(ApiParts& parts, const CallPtr& call) {
   if (!rows.ok()) return call->fail(rows.error());
   wire::TaskList out;
   for (auto& row : *rows) out.tasks.push_back(std::move(row.task));
-  if (out.tasks.size() == static_cast<size_t>(q.limit)) out.next = out.tasks.back().id;
+  if (out.tasks.size() == static_cast<size_t>(q.limit)) out.next = cursor_after(rows->back());
   call->reply_with(200, out);
 }
 

@@ -245,7 +245,7 @@ void Supervisor::prune(const wire::PruneBody& body,
   do {
     auto rows = p_.store.list_tasks(q);
     if (!rows.ok()) return done(std::move(rows).error());
-    q.cursor = rows->size() < static_cast<size_t>(q.limit) ? "" : rows->back().task.id;
+    q.cursor = rows->size() < static_cast<size_t>(q.limit) ? "" : cursor_after(rows->back());
     for (const auto& row : *rows) {
       if (!is_terminal(row.task.state)) continue;
       if (waits(row.task)) result.waiting.push_back(row.task.id);
