@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a task must not find: secrets of the home, the host's environment, descriptors, other users'
+# files, and anything that a link in the workspace points to.
+# shellcheck source=../lib.sh
+. "${TESTS:-$(dirname "$0")/..}/lib.sh"
+
+canary=CANARY-$RANDOM$RANDOM
+for f in .ssh/id_rsa .aws/credentials .config/gh/hosts.yml .npmrc .netrc .docker/config.json .kube/config .bash_history .mozilla/firefox/key4.db .local/share/keyrings/login.keyring .gnupg/secring.gpg; do
+  mkdir -p "$(dirname "$HOME/$f")"
+  printf 'token=%s\n' "$canary" >"$HOME/$f"
+done
+repo view
+ln -s "$HOME/.ssh/id_rsa" leak
+ln -s "$HOME" home-link
+export SECRET_TOKEN=$canary SSH_AUTH_SOCK=/tmp/agent DOCKER_HOST=unix:///x LD_PRELOAD='' GITHUB_TOKEN=$canary
+
+step "no secret of the home is found by looking everywhere"
+expect_ok codexos run -- sh -c "grep -rs $canary / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix; cat leak home-link/.netrc 2>/dev/null; true"
+expect_hasnt "$out" "token=$canary"
+step "nor in the environment or in any process"
+expect_ok codexos run -- sh -c 'env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr "\0" "\n"'
+expect_hasnt "$out" "$canary"
+expect_hasnt "$out" SSH_AUTH_SOCK
+expect_hasnt "$out" DOCKER_HOST
+step "no descriptor of the caller comes along"
+exec 7<"$HOME/.ssh/id_rsa"
+expect_ok codexos run -- sh -c 'cat <&7 2>/dev/null; ls -l /proc/self/fd'
+expect_hasnt "$out" "$canary"
+exec 7<&-
+step "the host's process list, mounts and host name are not seen"
+expect_ok codexos run -- cat /proc/self/mountinfo /proc/mounts
+expect_hasnt "$out" "$CODEXOS_HOME"
+expect_eq "$(codexos run -- cat /proc/sys/kernel/hostname 2>/dev/null || true)" '' 'host name by /proc'
+step "a mount made by the task is not seen outside, nor a process left behind"
+expect_ok codexos run -- sh -c "sleep 987.654 & setsid sleep 987.655 & exit 0"
+wait_until 5 no_processes_with 987.65
