@@ -21,6 +21,13 @@ struct What {
   int only = -1;  // one stream of output
 };
 
+/// `text` or `base64`, never both.
+std::string encode_piece(const wire::OutputLine& line) {
+  auto v = json::to_value(line);
+  v.erase(line.base64.empty() ? "base64" : "text");
+  return json::dump(v);
+}
+
 class Follower : public std::enable_shared_from_this<Follower> {
  public:
   Follower(ApiParts& parts, CallPtr call, What what, std::optional<LogReader> log)
@@ -70,7 +77,7 @@ class Follower : public std::enable_shared_from_this<Follower> {
       // The end is the last line: what the program wrote comes before it.
       if (e.event.type == wire::EventType::task_ended && what_.output && send_output(true))
         return true;
-      call_->send_line(json::encode(e.event, json::Defaults::omit));
+      call_->send_line(json::encode(e.event));
       what_.since = what_.task.empty() ? e.order : e.event.seq;
       if (call_->backlogged()) return false;
     }
@@ -86,7 +93,7 @@ class Follower : public std::enable_shared_from_this<Follower> {
         if (call_->backlogged()) return true;
         auto piece = log_->next(stream, final);
         if (!piece.ok() || !*piece) break;
-        call_->send_line(json::encode(**piece, json::Defaults::omit));
+        call_->send_line(encode_piece(**piece));
       }
     }
     return false;

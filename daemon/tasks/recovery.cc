@@ -3,6 +3,8 @@
 // Held: its shim lives and is adopted through shim.sock. Free, and the recorded process gone too (a
 // dying process closes its files before its namespace is empty): its record tells the end, or it is
 // lost. Nothing is guessed, and nothing is decided while one of the two conditions is open.
+#include <poll.h>
+
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/json/json.h"
@@ -14,6 +16,21 @@ namespace codexos::daemon {
 namespace {
 
 constexpr int64_t kRetryMs = 1000;
+
+struct Living {
+  PidInfo info;
+  Fd pidfd;
+};
+/// The recorded process, if it is still that one and has not ended: a zombie that nobody reaps has.
+std::optional<Living> living_process(const std::string& alive_path, const std::string& boot_id) {
+  const auto told = read_alive(alive_path, boot_id);
+  if (!told) return std::nullopt;
+  auto pidfd = open_pidfd(told->pid);
+  if (!pidfd.ok() || process_start_time(told->pid) != told->start_time) return std::nullopt;
+  pollfd p{pidfd->get(), POLLIN, 0};
+  if (poll(&p, 1, 0) > 0) return std::nullopt;
+  return Living{*told, *std::move(pidfd)};
+}
 
 }  // namespace
 
@@ -37,42 +54,28 @@ void Supervisor::recover_one(const std::string& id) {
   Running* r = find_running(id);
   if (r == nullptr || r->finished || r->end_row) return;
   const TaskPaths files = paths(r->row);
-  auto process = read_alive(files.alive(), p_.boot_id);
-  if (process && process_start_time(process->pid) != process->start_time) process.reset();
-  const bool locked = is_alive_locked(files.alive());
-  if (!locked && !process) {
-    r->link_closed = true;
-    r->process_gone = true;
-    maybe_resolve(*r);
-    return;
+  auto process = living_process(files.alive(), p_.boot_id);
+  if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
+  r->helper = std::make_unique<Helper>();
+  r->link_closed = true;
+  r->process_gone = !process;
+  if (process) {
+    r->helper->process = process->info;
+    r->helper->pidfd = std::move(process->pidfd);
+    watch_process(*r);
   }
-  if (locked) {
-    const auto adopted = adopt(*r, process);
-    if (adopted.ok()) return;
+  if (!is_alive_locked(files.alive())) return maybe_resolve(*r);  // at once, or when it is gone
+  if (auto adopted = adopt(*r); !adopted.ok()) {
     log_line(LogLevel::warning, "task " + id, "not adopted yet: " + adopted.error().message);
+    p_.loop.after_ms(kRetryMs, "recover task", [this, id] { recover_one(id); });
   }
-  // Its end is near (lock free, process there) or its shim is busy: look again.
-  p_.loop.after_ms(kRetryMs, "recover task", [this, id] { recover_one(id); });
 }
 
-Status Supervisor::adopt(Running& r, const std::optional<PidInfo>& process) {
+Status Supervisor::adopt(Running& r) {
   CODEXOS_ASSIGN(Fd fd, connect_unix(paths(r.row).socket(), SocketType::seqpacket));
-  auto helper = std::make_unique<Helper>();
-  CODEXOS_ASSIGN(helper->link, Link::make(p_.loop, std::move(fd)));
-  if (r.helper && r.helper->pidfd) p_.loop.forget(r.helper->pidfd.get());
-  if (process) {
-    auto pidfd = open_pidfd(process->pid);
-    // The pid may have been used again between two looks.
-    if (pidfd.ok() && process_start_time(process->pid) == process->start_time) {
-      helper->pidfd = *std::move(pidfd);
-      helper->process = *process;
-    }
-  }
-  r.helper = std::move(helper);
+  CODEXOS_ASSIGN(r.helper->link, Link::make(p_.loop, std::move(fd)));
   r.link_closed = false;
-  r.process_gone = false;
   listen(r);
-  if (r.helper->pidfd) watch_process(r);
   r.helper->link->send(LinkType::hello, Hello{r.row.secret});
   return {};
 }

@@ -61,10 +61,24 @@ Status check_descriptors(const StartRequest& r) {
 
 /// What a refusal before the start means for `run --json` and inspect.
 Refusal refuse(Error e) {
-  Cause cause = Cause::start_failed;
-  if (e.code == Code::denied) cause = Cause::refused_by_policy;
-  if (e.code == Code::unavailable) cause = Cause::not_isolated;
-  return Refusal{std::move(e), cause};
+  struct Row {
+    Code code;
+    Cause cause;
+  };
+  static constexpr Row kRows[] = {{Code::denied, Cause::refused_by_policy},
+                                  {Code::unavailable, Cause::not_isolated},
+                                  {Code::internal, Cause::start_failed},
+                                  {Code::exhausted, Cause::start_failed}};
+  for (const auto& row : kRows)
+    if (row.code == e.code) return Refusal{std::move(e), row.cause};
+  return Refusal{std::move(e), Cause::none};  // the request is wrong: nothing was tried
+}
+
+/// Once the request is accepted, what fails is not the caller's: ENOENT of our helper is no 404.
+Refusal broken_start(Error e, const std::string& id) {
+  if (e.code != Code::unavailable && e.code != Code::exhausted && e.code != Code::conflict)
+    e.code = Code::internal;
+  return refuse(std::move(e).during("start task " + id));
 }
 
 }  // namespace
@@ -150,7 +164,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, T
   const std::string id = row.task.id;
   const TaskPaths paths(p_.home, row.tenant, id);
   auto files = create_task_files(paths, p_.boot_id, start.workspace.roots);
-  if (!files.ok()) return refuse(std::move(files).error().during("start task " + id));
+  if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   r->client = duplicate(request.client);
   start.job.secret = row.secret;
@@ -159,7 +173,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, T
   pass_client(start.job, request, fds);
   // The helper prepares while we write; it does not run the program before GO.
   auto helper = p_.launcher.launch(*start.view, start.job, std::move(fds));
-  if (!helper.ok()) return refuse(std::move(helper).error().during("start task " + id));
+  if (!helper.ok()) return broken_start(std::move(helper).error(), id);
   r->helper = *std::move(helper);
   if (const PidInfo& p = r->helper->process; p.pid != 0) {
     row.shim_pid = p.pid;
@@ -170,7 +184,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, T
   r->row = std::move(row);
   if (auto s = record_start(request, start, r->row); !s.ok()) {
     r->helper->link->send(LinkType::abort);
-    return refuse(std::move(s).error().during("start task " + id));
+    return broken_start(std::move(s).error(), id);
   }
   p_.helpers.start_begins();
   r->counted = true;

@@ -187,8 +187,10 @@ class Supervisor {
 
   // recovery
   void recover_one(const std::string& id);
-  Status adopt(Running& r, const std::optional<PidInfo>& process);
+  Status adopt(Running& r);
 
+  void ask_pause(const std::string& id, TaskInput input, TaskState wanted, LinkType order,
+                 OnTask done);
   void write_started(Running& r);
   Status add_event(const TaskRow& row, wire::EventType type,
                    const std::function<void(wire::Event&)>& fill = nullptr);

@@ -89,13 +89,21 @@ void Supervisor::kill(const std::string& id, const wire::StopBody& body, OnTask 
 }
 
 void Supervisor::pause(const std::string& id, OnTask done) {
+  ask_pause(id, TaskInput::pause, TaskState::paused, LinkType::pause, std::move(done));
+}
+
+void Supervisor::resume(const std::string& id, OnTask done) {
+  ask_pause(id, TaskInput::resume, TaskState::running, LinkType::resume, std::move(done));
+}
+
+void Supervisor::ask_pause(const std::string& id, TaskInput input, TaskState wanted, LinkType order,
+                           OnTask done) {
   Running* r = controllable(id, done);
   if (r == nullptr) return;
-  if (auto s = next_state(r->row.task.state, TaskInput::pause); !s.ok())
-    return done(std::move(s).error());
-  if (r->row.task.state == TaskState::paused) return done(r->row.task);
+  if (auto s = next_state(r->row.task.state, input); !s.ok()) return done(std::move(s).error());
+  if (r->row.task.state == wanted) return done(r->row.task);
   r->on_pause.push_back(std::move(done));
-  r->helper->link->send(LinkType::pause);
+  r->helper->link->send(order);
   if (r->pause_timer != 0) return;
   const std::string key = r->row.task.id;
   r->pause_timer = p_.loop.after_ms(kAnswerMs, "pause", [this, key] {
@@ -105,16 +113,6 @@ void Supervisor::pause(const std::string& id, OnTask done) {
     for (const auto& fn : std::exchange(x->on_pause, {}))
       fn(Error{Code::timeout, "task " + key + " does not answer", {}});
   });
-}
-
-void Supervisor::resume(const std::string& id, OnTask done) {
-  Running* r = controllable(id, done);
-  if (r == nullptr) return;
-  if (auto s = next_state(r->row.task.state, TaskInput::resume); !s.ok())
-    return done(std::move(s).error());
-  if (r->row.task.state != TaskState::paused) return done(r->row.task);
-  r->on_pause.push_back(std::move(done));
-  r->helper->link->send(LinkType::resume);
 }
 
 Status Supervisor::can_attach(const std::string& id) {

@@ -38,7 +38,7 @@ void Supervisor::on_link_closed(const std::string& id) {
   if (r == nullptr || r->finished || r->end_row || !r->link_closed) return;
   p_.loop.after_ms(kReconnectMs, "reconnect to shim", [this, id] {
     Running* x = find_running(id);
-    if (x != nullptr && x->link_closed && !x->process_gone && !x->finished) recover_one(id);
+    if (x != nullptr && x->link_closed && !x->finished) recover_one(id);
   });
 }
 
