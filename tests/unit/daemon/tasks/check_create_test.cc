@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that are refused before anything is looked at.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "daemon/tasks/planner.h"
+
+namespace codexos::daemon {
+namespace {
+
+wire::TaskCreate good() {
+  wire::TaskCreate c;
+  c.argv = {"true"};
+  c.cwd = "/tmp";
+  return c;
+}
+
+Code code_of(const wire::TaskCreate& c) {
+  const auto s = check_create(c);
+  REQUIRE_FALSE(s.ok());
+  return s.error().code;
+}
+
+TEST_CASE("a plain request is accepted") { CHECK(check_create(good()).ok()); }
+
+TEST_CASE("a request without a program is refused") {
+  auto c = good();
+  c.argv = {};
+  CHECK(code_of(c) == Code::invalid);
+  c.argv = {""};
+  CHECK(code_of(c) == Code::invalid);
+}
+
+TEST_CASE("a NUL byte is refused wherever it would cut a string short") {
+  const std::string nul("a\0b", 3);
+  auto c = good();
+  c.argv.push_back(nul);
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.env["K"] = nul;
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.cwd = "/" + nul;
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.show = {nul};
+  CHECK(code_of(c) == Code::invalid);
+}
+
+TEST_CASE("variables need a name without '='") {
+  for (const char* name : {"", "A=B"}) {
+    auto c = good();
+    c.env[name] = "x";
+    CHECK(code_of(c) == Code::invalid);
+  }
+}
+
+TEST_CASE("argv and env above 1 MiB are refused before the kernel does") {
+  auto c = good();
+  c.argv.push_back(std::string(2 << 20, 'x'));
+  CHECK(code_of(c) == Code::invalid);
+}
+
+TEST_CASE("names follow the rule and cannot be taken for something else") {
+  for (const char* name : {"a b", "ä", "-x", ".x", "last", "a/b"}) {
+    auto c = good();
+    c.name = name;
+    CHECK(code_of(c) == Code::invalid);
+  }
+  auto c = good();
+  c.name = std::string(65, 'x');
+  CHECK(code_of(c) == Code::invalid);
+  c.name = "build-1.2_x";
+  CHECK(check_create(c).ok());
+}
+
+TEST_CASE("what this version lacks is refused by name") {
+  auto c = good();
+  c.net = wire::Network::host;
+  auto s = check_create(c);
+  REQUIRE_FALSE(s.ok());
+  CHECK(s.error().code == Code::unsupported);
+  CHECK(s.error().message == "net host: not available in this version");
+  c = good();
+  c.isolation = wire::Isolation::landlock;
+  CHECK(code_of(c) == Code::unsupported);
+}
+
+TEST_CASE("paths must be absolute") {
+  auto c = good();
+  c.cwd = "tmp";
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.workspace = "tmp";
+  CHECK(code_of(c) == Code::invalid);
+}
+
+TEST_CASE("write and from make sense with held-back changes only") {
+  auto c = good();
+  c.mode = wire::WorkspaceMode::direct;
+  c.from = "last";
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.mode = wire::WorkspaceMode::none;
+  c.write = {"out"};
+  CHECK(code_of(c) == Code::invalid);
+}
+
+}  // namespace
+}  // namespace codexos::daemon
