@@ -88,7 +88,9 @@ class Stream {
   /// Into the chunk, and the log; `out` is valid until the chunk is used again.
   Pull pull_bytes(std::string_view& out);
   /// Whether pull_spliced() can be used, as far as source and outlet are concerned.
-  bool can_splice() const { return is_pipe_ && outlet.is_pipe() && !outlet_behind(); }
+  bool can_splice() const {
+    return is_pipe_ && outlet.open() && outlet.is_pipe() && !outlet_behind();
+  }
   /// Whether the outlet has not had everything yet.
   bool outlet_behind() const {
     return outlet.open() && (!outlet.idle() || outlet.cursor() < total_);

@@ -386,6 +386,7 @@ void Session::watch(PollSet& polls) {
     const bool was_open = s->outlet.open();
     s->feed_outlet();
     settle_outlet(*s, was_open);
+    if (!s->open() && !s->outlet_behind()) s->outlet.close();  // its reader sees the end, too
     polls_.push_back(s->open() && !held(*s) ? polls.add(s->source(), POLLIN) : -1);
     s->outlet.watch(polls);
   }
