@@ -67,6 +67,7 @@ void say_failure(const StepFailure& why) {
 
 // Everything that stands open in the parent is closed here but what the orders name.
 [[noreturn]] void inner(Orders& o, int map_ready) {
+  umask(022);  // of the view's own folders; the program's comes with the job
   Sandbox s;
   s.view = &o.view;
   s.job = &o.job;

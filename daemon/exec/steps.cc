@@ -235,12 +235,6 @@ Status put_mount(Sandbox& s, const Mount& m, std::vector<Fd>& fds) {
 Status put_view(Sandbox& s) {
   for (const auto& m : s.view->mounts)
     if (m.target != "/") CODEXOS_TRY(put_mount(s, m, *s.view_fds));  // the root is there already
-  for (const auto& fd : s.seal) {
-    MountFlags flags;
-    flags.read_only = true;
-    CODEXOS_TRY(set_mount(fd.get(), flags, Recurse::no));
-  }
-  s.seal.clear();
   return {};
 }
 
@@ -338,6 +332,8 @@ Status go_inside(Sandbox& s) {
   MountFlags flags;
   flags.read_only = true;
   CODEXOS_TRY(set_mount(s.root.get(), flags, Recurse::no));
+  for (const auto& fd : s.seal) CODEXOS_TRY(set_mount(fd.get(), flags, Recurse::no));
+  s.seal.clear();
   s.root.reset();
   for (auto& fd : *s.view_fds) fd.reset();
   return {};

@@ -18,9 +18,10 @@ struct Sandbox {
   const Job* job = nullptr;
   std::vector<Fd>* view_fds = nullptr;  // passed with park
   std::vector<Fd>* job_fds = nullptr;   // passed with the job
-  int map_ready = -1;    // a byte comes when the outer process has written the id maps
-  Fd root;               // O_PATH of the new root, a tmpfs, before it is entered
-  std::vector<Fd> seal;  // tmpfs mounts of the view that become read-only when it is complete
+  int map_ready = -1;  // a byte comes when the outer process has written the id maps
+  Fd root;             // O_PATH of the new root, a tmpfs, before it is entered
+  std::vector<Fd>
+      seal;  // tmpfs mounts that become read-only when nothing is put into them any more
 };
 
 /// Both: false and `why` filled when a step failed.

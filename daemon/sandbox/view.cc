@@ -170,6 +170,7 @@ void add_system(const Host& host, std::vector<Mount>& out) {
 
 void add_dev(const Host& host, std::vector<Mount>& out) {
   out.push_back(tmpfs_at(MountRole::dev, "/dev", 0755, 64 << 10, 256));
+  out.back().read_only = true;
   for (const auto& row : kDevices) {
     const std::string path = join_path("/dev", row.path);
     const size_t before = out.size();
