@@ -229,6 +229,8 @@ int RequestParser::error_status() const { return impl_->error_status; }
 
 bool RequestParser::take_continue() { return std::exchange(impl_->continue_asked, false); }
 
+bool RequestParser::has_bytes() const { return impl_->ready || !impl_->bytes.empty(); }
+
 // --- responses ---
 
 struct ResponseParser::Impl {

@@ -54,6 +54,8 @@ class RequestParser {
   int error_status() const;
   /// True once for a request whose head asked for `100 Continue` and whose body is not there yet.
   bool take_continue();
+  /// Whether bytes of a further request wait.
+  bool has_bytes() const;
 
  private:
   struct Impl;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,12 +20,19 @@ namespace {
 constexpr unsigned long kPidfdGetPidNamespace = _IO(0xFF, 5);
 constexpr unsigned long kPidfdGetUserNamespace = _IO(0xFF, 9);
 
+constexpr long kNsfsMagic = 0x6e736673;  // include/uapi/linux/magic.h
+
 Error refuse(const char* why) {
   return Error{Code::denied, std::string("the caller is refused: ") + why,
                "the daemon answers only its own user, from outside of every task"};
 }
 
-bool is_user_namespace(int fd) { return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWUSER; }
+bool is_user_namespace(int fd) {
+  struct statfs fs {};
+  // First the file system: to anything else the number of the ioctl may mean something.
+  if (fstatfs(fd, &fs) != 0 || fs.f_type != kNsfsMagic) return false;
+  return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWUSER;
+}
 
 }  // namespace
 

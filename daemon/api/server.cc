@@ -14,6 +14,7 @@
 #include "core/base/frames.h"
 #include "core/base/log.h"
 #include "core/os/socket.h"
+#include "daemon/api/router.h"
 
 namespace codexos::daemon {
 namespace {
@@ -28,6 +29,7 @@ class CallImpl;
 
 struct Connection {
   Fd fd;
+  uint64_t serial = 0;  // tells it from the next one with the same descriptor number
   http::RequestParser parser;
   std::string out;                   // not yet sent
   size_t released = 0;               // of `out`: may be sent before the next flush
@@ -45,31 +47,24 @@ struct Connection {
   Loop::TimerId heartbeat = 0;
 };
 
-std::vector<std::string_view> segments(std::string_view path) {
-  std::vector<std::string_view> out;
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const size_t end = std::min(path.find('/'), path.size());
-    out.push_back(path.substr(0, end));
-    path.remove_prefix(end);
-  }
-  return out;
+/// Members without a value are left out; what RFC 9457 readers look for is always there.
+std::string encode_problem(const wire::Problem& p) {
+  json::Value v = json::to_value(p, json::Defaults::omit);
+  v["type"] = p.type;
+  v["status"] = p.status;
+  return json::dump(v);
 }
 
-bool matches(std::string_view pattern, std::string_view path, std::vector<std::string>& params) {
-  const auto want = segments(pattern);
-  const auto have = segments(path);
-  if (want.size() != have.size()) return false;
-  params.clear();
-  for (size_t i = 0; i < want.size(); ++i) {
-    if (want[i].front() == '{') {
-      if (have[i].empty()) return false;
-      params.emplace_back(have[i]);
-    } else if (want[i] != have[i]) {
-      return false;
-    }
-  }
-  return true;
+/// An error before there is a Call, and the base of those with one.
+wire::Problem problem_of(const Error& e) {
+  const auto& row = wire::code_row(e.code);
+  wire::Problem p;
+  p.code = row.name;
+  p.status = row.http_status;
+  p.title = row.title;
+  p.detail = e.message;
+  p.hint = e.hint;
+  return p;
 }
 
 class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl> {
@@ -82,15 +77,19 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
     request_id_ = std::move(id);
     fds_ = std::move(fds);
   }
-  std::vector<std::string>& params() { return params_; }
+  void set_params(std::vector<std::string> params) { params_ = std::move(params); }
 
   void reply(int status, std::string body) override {
     respond(status, std::move(body), "application/json");
   }
   void fail(wire::Problem p) override {
     p.request_id = request_id_;
-    if (streaming()) return end_stream();
-    respond(p.status, json::encode(p, json::Defaults::omit), "application/problem+json");
+    if (streaming()) return cut_stream(p);
+    respond(p.status, encode_problem(p), "application/problem+json");
+  }
+  void fail_allowed(wire::Problem p, const std::string& allow) {
+    allow_ = allow;
+    fail(std::move(p));
   }
   using Call::fail;
   void respond(int status, std::string body, const char* type);
@@ -106,6 +105,7 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
 
   void lose_connection() {
     connection_ = nullptr;
+    on_drain_ = nullptr;  // often holds the call itself
     if (auto fn = std::exchange(on_gone_, nullptr)) fn();
   }
   void answered() {
@@ -119,9 +119,11 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
 
  private:
   bool streaming() const { return connection_ != nullptr && connection_->streaming; }
+  void cut_stream(const wire::Problem& p);
   http::Response head(int status, const char* type) const;
   ServerImpl& server_;
   Connection* connection_;
+  std::string allow_;  // for 405
 };
 
 class ServerImpl final : public Server {
@@ -170,6 +172,7 @@ class ServerImpl final : public Server {
 
   void queue(Connection& c, std::string_view bytes) {
     c.out += bytes;
+    if (c.out.size() > kBacklog) c.was_backlogged = true;  // the producer stops and waits for drain
     mark(c);
   }
   void mark(Connection& c) {
@@ -184,10 +187,10 @@ class ServerImpl final : public Server {
   }
   void arm_heartbeat(Connection& c) {
     c.heartbeat = loop_.after_ms(kHeartbeatMs, "heartbeat", [this, fd = c.fd.get()] {
-      Connection* again = find(fd);
+      Connection* again = find(fd);  // a dropped connection cancels its timer
       if (again == nullptr || !again->streaming) return;
       again->heartbeat = 0;
-      queue(*again, http::chunk(kHeartbeat));
+      if (again->out.size() <= kBacklog) queue(*again, http::chunk(kHeartbeat));
       arm_heartbeat(*again);
     });
   }
@@ -209,6 +212,7 @@ class ServerImpl final : public Server {
       auto c = std::make_unique<Connection>();
       const int n = fd.get();
       c->fd = std::move(fd);
+      c->serial = ++serials_;
       Connection& ref = *c;
       connections_[n] = std::move(c);
       read_some(ref);  // the request is usually there already
@@ -304,45 +308,49 @@ class ServerImpl final : public Server {
     if (c.parser.take_continue()) queue(c, "HTTP/1.1 100 Continue\r\n\r\n");
     if (!*next) return true;
     const int fd = c.fd.get();
-    char id[32];
-    snprintf(id, sizeof id, "%x-%llx", static_cast<unsigned>(getpid()),
-             static_cast<unsigned long long>(++requests_));
     if (!(*next)->keep_alive) c.close_after = true;
-    c.call =
-        std::make_shared<CallImpl>(*this, c, std::move(**next), who, id, std::exchange(c.fds, {}));
+    c.call = std::make_shared<CallImpl>(*this, c, std::move(**next), who, next_request_id(),
+                                        std::exchange(c.fds, {}));
     c.who = who;
     dispatch(c.call);
     return find(fd) != nullptr;
   }
 
-  void dispatch(std::shared_ptr<CallImpl> call) {
-    std::string allow;
-    for (const auto& r : routes_) {
-      if (!matches(r.pattern, call->request().path, call->params())) continue;
-      if (r.method == call->request().method) return r.handler(call);
-      allow += (allow.empty() ? "" : ", ") + std::string(r.method);
+  void dispatch(const std::shared_ptr<CallImpl>& call) {
+    const http::Request& request = call->request();
+    Match match = find_route(routes_, request.method, request.path);
+    if (match.route != nullptr) {
+      call->set_params(std::move(match.params));
+      return match.route->handler(call);
     }
-    wire::Problem p;
-    p.code = "not_found";
-    p.status = allow.empty() ? 404 : 405;
-    p.title = allow.empty() ? "Not found" : "Method not allowed";
-    p.detail = call->request().method + " " + call->request().path +
-               (allow.empty() ? " does not exist" : ": allowed is " + allow);
-    call->fail(std::move(p));
+    const std::string what = request.method + " " + request.path;
+    wire::Problem p = problem_of(Error{Code::not_found, what + ": there is no such resource", {}});
+    if (!match.allow.empty()) {
+      p.status = 405;
+      p.title = http::status_text(405);
+      p.detail = what + ": the methods here are " + match.allow;
+    }
+    call->fail_allowed(std::move(p), match.allow);
   }
 
+  std::string next_request_id() {
+    char id[40];
+    snprintf(id, sizeof id, "%x-%llx", static_cast<unsigned>(getpid()),
+             static_cast<unsigned long long>(++requests_));
+    return id;
+  }
+
+  /// Answers `e` and closes; nothing more is read. False: on_bytes returns it. status 0: by code.
   bool refuse(Connection& c, const Error& e, int status) {
-    wire::Problem p;
-    p.status = status == 0 ? 400 : status;
-    p.title = std::string(http::status_text(p.status));
-    p.detail = e.message;
-    p.code = wire::code_row(e.code).name;
-    p.hint = e.hint;
+    wire::Problem p = problem_of(e);
+    if (status != 0) p.status = status;
+    p.request_id = next_request_id();
     http::Response r;
     r.status = p.status;
     r.keep_alive = false;
     r.headers.map["content-type"] = "application/problem+json";
-    r.body = json::encode(p, json::Defaults::omit);
+    r.headers.map["x-request-id"] = p.request_id;
+    r.body = encode_problem(p) + "\n";
     c.close_after = true;
     queue(c, http::write_response(r));
     return false;
@@ -354,7 +362,7 @@ class ServerImpl final : public Server {
     c.upgraded = false;
     const bool stream = c.streaming;
     call_done(c);
-    if (!stream) refuse(c, e, wire::code_row(e.code).http_status);
+    if (!stream) refuse(c, e, 0);
     c.close_after = true;
   }
 
@@ -384,7 +392,6 @@ class ServerImpl final : public Server {
       return drop(c);
     }
     const int fd = c.fd.get();
-    if (c.out.size() > kBacklog) c.was_backlogged = true;
     if (c.was_backlogged && c.out.size() < kBacklog / 2 && c.call != nullptr) {
       c.was_backlogged = false;
       const auto call = c.call;
@@ -393,9 +400,16 @@ class ServerImpl final : public Server {
     }
     watch(c);
     if (find(fd) == nullptr || c.call != nullptr || c.close_after) return;
-    // A pipelined request may wait in the parser; its answer needs a turn of its own.
-    if (next_request(c, c.who) && find(fd) != nullptr && c.call == nullptr) return;
-    loop_.after_ms(0, "pipelined request", [] {});
+    // A pipelined request may wait in the parser. It gets a turn, and so a commit, of its own.
+    if (c.parser.has_bytes()) loop_.defer([this, fd, serial = c.serial] { resume(fd, serial); });
+  }
+
+  void resume(int fd, uint64_t serial) {
+    Connection* c = find(fd);
+    if (c == nullptr || c->serial != serial || c->call != nullptr || c->close_after) return;
+    next_request(*c, c->who);
+    c = find(fd);
+    if (c != nullptr && !c->dirty) watch(*c);
   }
 
   Loop& loop_;
@@ -405,10 +419,10 @@ class ServerImpl final : public Server {
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
   std::vector<int> dirty_;
   uint64_t requests_ = 0;
+  uint64_t serials_ = 0;
 };
 
-// ---- what a handler sees
-// -------------------------------------------------------------------------
+// --- what a handler sees ---
 
 http::Response CallImpl::head(int status, const char* type) const {
   http::Response r;
@@ -416,6 +430,7 @@ http::Response CallImpl::head(int status, const char* type) const {
   r.keep_alive = request_.keep_alive;
   r.headers.map["content-type"] = type;
   r.headers.map["x-request-id"] = request_id_;
+  if (!allow_.empty()) r.headers.map["allow"] = allow_;
   return r;
 }
 
@@ -434,6 +449,15 @@ void CallImpl::start_stream() {
   connection_->streaming = true;
   server_.queue(*connection_, http::write_chunked_head(head(200, "application/x-ndjson")));
   server_.arm_heartbeat(*connection_);
+}
+
+/// What has no end is not complete: the client sees a cut stream, and the log says why.
+void CallImpl::cut_stream(const wire::Problem& p) {
+  log_line(LogLevel::warning, "server", "stream " + request_id_ + " is cut: " + p.detail);
+  Connection& c = *connection_;
+  c.close_after = true;
+  server_.call_done(c);
+  server_.mark(c);
 }
 
 void CallImpl::send_line(std::string line) {
@@ -474,16 +498,7 @@ std::string_view Call::query(const std::string& name) const {
   return it == request_.query.end() ? std::string_view() : std::string_view(it->second);
 }
 
-void Call::fail(const Error& e) {
-  const auto& row = wire::code_row(e.code);
-  wire::Problem p;
-  p.code = row.name;
-  p.status = row.http_status;
-  p.title = row.title;
-  p.detail = e.message;
-  p.hint = e.hint;
-  fail(std::move(p));
-}
+void Call::fail(const Error& e) { fail(problem_of(e)); }
 
 Result<std::unique_ptr<Server>> Server::make(Loop& loop, Fd listener, PeerCheck check,
                                              std::vector<Route> routes) {
