@@ -48,7 +48,7 @@ enum class FrameType : uint8_t {
   output_closed =
       6,            // client: it can no longer write `stream` (EPIPE), the program should learn it
   output = 16,      // shim: bytes of `stream` 1 or 2 (a terminal: see above)
-  output_end = 17,  // shim: `stream` is at its end
+  output_end = 17,  // shim: `stream` is at its end and all of it was sent; with the exit
   note = 18,        // shim: a line for the client's stderr
   exit = 19,        // shim: to_binary(ExitFrame); the last frame
   input_room = 20,  // shim: u32 LE bytes of input that were taken: so many more may be sent

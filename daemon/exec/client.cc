@@ -95,6 +95,11 @@ void Client::send(FrameType type, uint8_t stream, std::string_view payload) {
   queue_.append(payload.substr(sent));
 }
 
+void Client::put(FrameType type, uint8_t stream, std::string_view payload) {
+  const FrameHeader h{static_cast<uint8_t>(type), stream, 0, static_cast<uint32_t>(payload.size())};
+  queue_.append(reinterpret_cast<const char*>(&h), sizeof h).append(payload);
+}
+
 void Client::send_number(FrameType type, uint32_t number) {
   send(type, 0, {reinterpret_cast<const char*>(&number), sizeof number});
 }

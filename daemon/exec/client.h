@@ -43,6 +43,8 @@ class Client {
   bool has_room() const { return waiting() < kQueue; }
   bool idle() const { return waiting() == 0; }
   void send(FrameType type, uint8_t stream, std::string_view payload);
+  /// The same, but flush() sends it: so that several frames wake the client once.
+  void put(FrameType type, uint8_t stream, std::string_view payload);
   void send_number(FrameType type, uint32_t number);
   void flush();
   void watch(PollSet& polls, bool read);
@@ -55,7 +57,6 @@ class Client {
   /// Offset up to which each stream was sent, or kNotSent.
   static constexpr uint64_t kNotSent = ~uint64_t{0};
   std::array<uint64_t, kStreams> cursor{kNotSent, kNotSent, kNotSent};
-  std::array<bool, kStreams> end_sent{};
 
  private:
   size_t waiting() const { return queue_.size() - sent_; }

@@ -180,10 +180,6 @@ void Session::follow(Client& c, Stream& s) {
     c.send(FrameType::output, s.number(), {chunk(), n});
     at += n;
   }
-  if (!s.open() && at == s.total() && !c.end_sent[s.number()]) {
-    c.end_sent[s.number()] = true;
-    c.send(FrameType::output_end, s.number(), {});
-  }
 }
 
 void Session::program_ended() {
@@ -340,7 +336,10 @@ void Session::try_exit(Client& c) {
   if (!c.open() || !exit_ready_) return;
   if (!c.exit_sent && has_all(c)) {
     c.exit_sent = true;
-    c.send(FrameType::exit, 0, exit_);
+    for (const auto& s : streams_)
+      if (c.cursor[s->number()] != Client::kNotSent) c.put(FrameType::output_end, s->number(), {});
+    c.put(FrameType::exit, 0, exit_);
+    c.flush();
   }
   if (!c.exit_sent || !c.idle()) return;
   shutdown(c.fd(), SHUT_RDWR);
