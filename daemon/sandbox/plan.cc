@@ -158,36 +158,41 @@ Result<std::vector<Mount>> show_mounts(const ViewRequest& r, const View& view, c
   return out;
 }
 
-/// The mount that decides what is at `target`: the last one that covers it.
+/// One mount for all caches of the workspace: the view's links lead there. Without a workspace they
+/// lead to scratch space.
+void add_caches(const ViewRequest& r, const Host& host, std::vector<Mount>& out) {
+  PathFact fact;
+  if (!r.cache_dir.empty() && host.lookup(r.cache_dir, fact)) {
+    Mount m;
+    m.kind = MountKind::bind;
+    m.role = MountRole::cache;
+    m.source = fact.path;
+    m.target = std::string(kCacheRoot);
+    m.dev = fact.dev;
+    m.ino = fact.ino;
+    out.push_back(std::move(m));
+    return;
+  }
+  out.push_back(
+      tmpfs_at(MountRole::scratch, std::string(kCacheRoot), 0700, kScratchBytes, kScratchInodes));
+  for (const auto& row : cache_rows()) {
+    Mount m;
+    m.kind = MountKind::dir;
+    m.role = MountRole::scratch;
+    m.target = join_path(kCacheRoot, row.folder);
+    m.mode = 0700;
+    out.push_back(std::move(m));
+  }
+}
+
+}  // namespace
+
 const Mount* mount_at(const std::string& target, const std::vector<Mount>& mounts) {
   const Mount* found = nullptr;
   for (const auto& m : mounts)
     if (m.kind != MountKind::symlink && path_within(target, m.target)) found = &m;
   return found;
 }
-
-void add_caches(const ViewRequest& r, const View& view, const Host& host, std::vector<Mount>& out) {
-  if (r.cache_dir.empty()) return;
-  const std::string home = inside_of(r.caller, host).home;
-  for (const auto& row : cache_rows()) {
-    PathFact fact;
-    const std::string source = join_path(r.cache_dir, row.folder);
-    const std::string target = join_path(home, row.target);
-    // Inside a toolchain (GOROOT at ~/go) there is no place for it.
-    const Mount* at = mount_at(target, view.mounts);
-    if (at == nullptr || at->kind != MountKind::tmpfs || !host.lookup(source, fact)) continue;
-    Mount m;
-    m.kind = MountKind::bind;
-    m.role = MountRole::cache;
-    m.source = fact.path;
-    m.target = target;
-    m.dev = fact.dev;
-    m.ino = fact.ino;
-    out.push_back(std::move(m));
-  }
-}
-
-}  // namespace
 
 const std::vector<CacheRow>& cache_rows() {
   static const std::vector<CacheRow> kRows = {
@@ -207,7 +212,7 @@ const std::vector<CacheRow>& cache_rows() {
 Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view,
                                            const Host& host) {
   std::vector<Mount> out;
-  add_caches(r, view, host, out);
+  add_caches(r, host, out);
   if (std::string text = git_identity(r.caller, host); !text.empty())
     out.push_back(file_at(MountRole::home, join_path(inside_of(r.caller, host).home, ".gitconfig"),
                           std::move(text), 0644));

@@ -203,6 +203,17 @@ void add_scratch(const Inside& who, std::vector<Mount>& out) {
   out.push_back(tmpfs_at(MountRole::home, who.home, 0700, kScratchBytes, kScratchInodes));
 }
 
+/// Links, so that one mount serves all caches: each mount costs a start 20 us.
+void add_cache_links(const Inside& who, std::vector<Mount>& out) {
+  for (const auto& row : cache_rows()) {
+    const std::string target = join_path(who.home, row.target);
+    const Mount* at = mount_at(target, out);
+    // Inside a toolchain (GOROOT at ~/go) there is no place for it.
+    if (at == nullptr || at->kind != MountKind::tmpfs) continue;
+    out.push_back(link_at(MountRole::cache, target, join_path(kCacheRoot, row.folder)));
+  }
+}
+
 Result<View> make_view(const ViewRequest& r, const Host& host) {
   const Inside who = inside_of(r.caller, host);
   if (r.caller.uid == 0 && r.task_host_uid == 0)
@@ -223,6 +234,7 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   add_proc(r.seccomp, host, v.mounts);
   add_scratch(who, v.mounts);
   add_toolchains(r.caller, who, host, v.mounts);
+  add_cache_links(who, v.mounts);
   cover_state(r.state_home, host, v.mounts);
 
   for (const auto& row : kUserLimits)

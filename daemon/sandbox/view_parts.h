@@ -17,6 +17,11 @@ namespace codexos::daemon {
 constexpr std::string_view kHostname = "codexos";
 constexpr uint64_t kScratchBytes = 1 << 30;  // each, as long as no memory limit says else
 constexpr uint64_t kScratchInodes = 1 << 18;
+/// Where the workspace's package caches are mounted, all at once; links below HOME lead there.
+constexpr std::string_view kCacheRoot = "/var/cache/codexos";
+
+/// The mount that decides what is at `target`: the last one that covers it.
+const Mount* mount_at(const std::string& target, const std::vector<Mount>& mounts);
 
 /// Who the task is inside.
 struct Inside {
