@@ -84,7 +84,8 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
   }
   void fail(wire::Problem p) override {
     p.request_id = request_id_;
-    if (streaming()) return cut_stream(p);
+    log_failure(p);
+    if (streaming()) return cut_stream();
     respond(p.status, encode_problem(p), "application/problem+json");
   }
   void fail_allowed(wire::Problem p, const std::string& allow) {
@@ -119,7 +120,8 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
 
  private:
   bool streaming() const { return connection_ != nullptr && connection_->streaming; }
-  void cut_stream(const wire::Problem& p);
+  void cut_stream();
+  void log_failure(const wire::Problem& p) const;
   http::Response head(int status, const char* type) const;
   ServerImpl& server_;
   Connection* connection_;
@@ -290,8 +292,9 @@ class ServerImpl final : public Server {
     if (!got.sender) return refuse(c, Error{Code::denied, "the caller is not known", {}}, 403);
     auto who = check_.check(*got.sender, got.fds, c.namespace_shown);
     if (!who.ok()) {
-      log_line(LogLevel::warning, "server",
-               who.error().message + " (pid " + std::to_string(got.sender->pid) + ")");
+      log_line(
+          LogLevel::warning, "server", who.error().message,
+          {{"pid", std::to_string(got.sender->pid)}, {"uid", std::to_string(got.sender->uid)}});
       return refuse(c, who.error(), 403);
     }
     for (auto& f : got.fds) c.fds.push_back(std::move(f));
@@ -452,12 +455,22 @@ void CallImpl::start_stream() {
 }
 
 /// What has no end is not complete: the client sees a cut stream, and the log says why.
-void CallImpl::cut_stream(const wire::Problem& p) {
-  log_line(LogLevel::warning, "server", "stream " + request_id_ + " is cut: " + p.detail);
+void CallImpl::cut_stream() {
   Connection& c = *connection_;
   c.close_after = true;
   server_.call_done(c);
   server_.mark(c);
+}
+
+/// The entry that a problem's request_id leads to.
+void CallImpl::log_failure(const wire::Problem& p) const {
+  log_line(p.status >= 500 ? LogLevel::warning : LogLevel::info, "server", p.detail,
+           {{"request", request_id_},
+            {"method", request_.method},
+            {"path", request_.path},
+            {"status", std::to_string(p.status)},
+            {"code", p.code},
+            {"pid", std::to_string(who_.pid)}});
 }
 
 void CallImpl::send_line(std::string line) {
