@@ -15,6 +15,8 @@
 namespace codexos::json {
 namespace detail {
 
+/// Appends without a search; the name must be new.
+Value& append_member(Value& object, std::string name, Value&& x);
 /// "a.b" or "b" when path is empty.
 std::string member_path(const std::string& path, std::string_view name);
 std::string element_path(const std::string& path, size_t index);
@@ -53,7 +55,7 @@ Value write(const T& x, Defaults d) {
     return x ? write(*x, d) : Value(nullptr);
   } else if constexpr (is_map<T>::value) {
     Value out = Value::object();
-    for (const auto& [key, element] : x) out[key] = write(element, d);
+    for (const auto& [key, element] : x) append_member(out, key, write(element, d));
     return out;
   } else if constexpr (has_fields_v<T>) {
     return write_struct(x, d == Defaults::omit ? &defaults_of<T>() : nullptr);
@@ -73,9 +75,9 @@ class ObjectWriter {
     const Value full = write(x, Defaults::write);
     if (full == (it == base_->end() ? Value(nullptr) : *it)) return;
     if constexpr (has_fields_v<T>) {
-      out_[name] = write_struct(x, &*it);
+      append_member(out_, name, write_struct(x, &*it));
     } else {
-      out_[name] = write(x, Defaults::omit);
+      append_member(out_, name, write(x, Defaults::omit));
     }
   }
 
@@ -85,7 +87,7 @@ class ObjectWriter {
     if constexpr (is_optional<T>::value) {
       if (!x) return;
     }
-    out_[name] = write(x, Defaults::write);
+    append_member(out_, name, write(x, Defaults::write));
   }
   Value& out_;
   const Value* base_;

@@ -5,9 +5,12 @@
 #include "core/json/json.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace codexos::json {
 namespace {
+
+using detail::append_member;
 
 constexpr size_t kMaxDepth = 64;
 
@@ -34,7 +37,9 @@ class Builder : public nlohmann::json_sax<Value> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    if (stack_.back()->contains(name)) return fail("field \"" + name + "\" is given twice");
+    // A set, because an object of a million members must not cost a million searches.
+    if (!stack_.back().keys.insert(name).second)
+      return fail("field \"" + name + "\" is given twice");
     key_ = std::move(name);
     return true;
   }
@@ -60,18 +65,18 @@ class Builder : public nlohmann::json_sax<Value> {
       root_ = std::move(x);
       return &root_;
     }
-    Value& parent = *stack_.back();
+    Value& parent = *stack_.back().value;
     if (parent.is_array()) {
       parent.push_back(std::move(x));
       return &parent.back();
     }
-    return &(parent[key_] = std::move(x));
+    return &append_member(parent, key_, std::move(x));
   }
   bool open(Value&& container) {
     if (stack_.size() == kMaxDepth)
       return fail("nested deeper than " + std::to_string(kMaxDepth) + " levels");
     // The pointer stays good: a parent grows only after its last child is closed.
-    stack_.push_back(place(std::move(container)));
+    stack_.push_back(Open{place(std::move(container)), {}});
     return true;
   }
   bool close() {
@@ -79,8 +84,12 @@ class Builder : public nlohmann::json_sax<Value> {
     return true;
   }
 
+  struct Open {
+    Value* value;
+    std::unordered_set<std::string> keys;
+  };
   Value root_;
-  std::vector<Value*> stack_;
+  std::vector<Open> stack_;
   std::string key_;
   std::optional<Error> error_;
 };
@@ -118,6 +127,12 @@ std::string dump(const Value& v) { return dump_indented(v, -1); }
 std::string dump_pretty(const Value& v) { return dump_indented(v, 2); }
 
 namespace detail {
+
+Value& append_member(Value& object, std::string name, Value&& x) {
+  auto& members = object.get_ref<Value::object_t&>();
+  members.emplace_back(std::move(name), std::move(x));
+  return members.back().second;
+}
 
 std::string member_path(const std::string& path, std::string_view name) {
   return path.empty() ? std::string(name) : path + "." + std::string(name);

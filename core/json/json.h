@@ -13,7 +13,8 @@
 
 namespace codexos::json {
 
-using Value = nlohmann::json;
+/// Objects keep the order of fields(), which is the order a reader wants to see.
+using Value = nlohmann::ordered_json;
 
 enum class Unknown { refuse, ignore };
 enum class Defaults { omit, write };

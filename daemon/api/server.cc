@@ -49,10 +49,11 @@ struct Connection {
 
 /// Members without a value are left out; what RFC 9457 readers look for is always there.
 std::string encode_problem(const wire::Problem& p) {
-  json::Value v = json::to_value(p, json::Defaults::omit);
-  v["type"] = p.type;
-  v["status"] = p.status;
-  return json::dump(v);
+  const json::Value whole = json::to_value(p);
+  json::Value shown = json::Value::object();
+  for (const auto& [name, value] : whole.items())
+    if (value != "") shown[name] = value;
+  return json::dump(shown);
 }
 
 /// An error before there is a Call, and the base of those with one.

@@ -123,6 +123,17 @@ TEST_CASE("repeated keys, bad UTF-8, trailing text and deep nesting are refused"
   CHECK_FALSE(parse("1e999").ok());
 }
 
+TEST_CASE("members keep their order, and a great many of them cost no more than their number") {
+  CHECK(encode(Inner{2, "x"}) == R"({"n":2,"s":"x"})");
+  CHECK(dump(*parse(R"({"b":1,"a":{"d":1,"c":2}})")) == R"({"b":1,"a":{"d":1,"c":2}})");
+  std::string text = "{";
+  for (int i = 0; i < 100000; ++i) text += "\"k" + std::to_string(i) + "\":{},";
+  text += "\"last\":1}";
+  CHECK(parse(text)->size() == 100001);
+  CHECK(decode<Outer>("{\"map\":" + text + "}", Unknown::refuse).error().message ==
+        "field \"map.last\" must be an object");
+}
+
 TEST_CASE("bytes that are not UTF-8 are replaced when printed") {
   Inner x;
   x.s = "a\xff";
