@@ -278,7 +278,9 @@ class ServerImpl final : public Server {
   void read_some(Connection& c) {
     const int fd = c.fd.get();
     while (Connection* now = find(fd)) {
-      if (now->call != nullptr || now->close_after) return;
+      // An answer goes out before the next read: the end of a caller that has only closed its
+      // sending side must not take it along.
+      if (now->call != nullptr || now->close_after || now->dirty) return;
       char buf[65536];
       bool again = false;
       auto got = receive(fd, buf, sizeof buf, again);

@@ -271,6 +271,18 @@ TEST_CASE("a connection is kept for the next request, and closed when asked") {
   CHECK(recv(fd.get(), &byte, 1, MSG_DONTWAIT) == 0);
 }
 
+TEST_CASE("a caller that closes its sending side still gets its answer") {
+  const Fixture f;
+  for (int i = 0; i < 50; ++i) {
+    const Fd fd = f.connect();
+    say(fd, "GET /v1/ec");
+    if (i % 2 == 0) usleep(500);
+    say(fd, "ho?q=half HTTP/1.1\r\n\r\n");
+    REQUIRE(shutdown(fd.get(), SHUT_WR) == 0);
+    CHECK(hear(fd).find("half\n") != std::string::npos);
+  }
+}
+
 TEST_CASE("pipelined requests are answered one after the other, in order") {
   const Fixture f;
   const Fd fd = f.connect();
