@@ -56,6 +56,8 @@ class Session {
   bool start(ChildSpec spec, StepFailure& why);
   pid_t pid() const { return pid_; }  // 0: not running
 
+  bool has_terminal() const { return master_ >= 0; }
+
   void add_client(Fd connection, const AttachClient& options);
   bool has_owner() const;
 

@@ -408,7 +408,9 @@ void Shim::begin_stop(Cause cause, uint64_t grace_ms) {
     let_run();
     if (grace_ms > 0) {
       signal_session(main_.pid(), SIGTERM);
-      signal_session(main_.pid(), SIGCONT);  // one that stands still must see the TERM
+      // Interactive shells ignore TERM; that their terminal has gone they do understand.
+      if (cause == Cause::owner_gone && main_.has_terminal()) signal_session(main_.pid(), SIGHUP);
+      signal_session(main_.pid(), SIGCONT);  // one that stands still must see it
     }
   }
   kill_at_ = std::min(kill_at_, monotonic_us() + grace_us(grace_ms));
@@ -423,6 +425,7 @@ void Shim::kill_all() {
 }
 
 void Shim::on_signal(Session& s, int signo, bool from_owner) {
+  if (signo == SIGCONT && pause_.active()) return;  // only `resume` ends a pause
   if (&s != &main_ || signo != SIGINT || !from_owner) return s.signal(signo);
   const int64_t now = monotonic_us();
   const bool again = now - interrupted_us_ < kInterruptUs || interrupts_ >= 2;
@@ -581,6 +584,7 @@ void Shim::on_exec(LinkMessage& m) {
 void Shim::on_signal_request(LinkMessage& m) {
   const auto r = from_binary<SignalRequest>(m.payload);
   if (!r.ok() || phase_ != Phase::running || r->signal <= 0 || r->signal > 64) return;
+  if (r->signal == SIGCONT && pause_.active()) return;
   if (r->all && alone_)
     signal_all(r->signal);
   else if (main_.pid() > 0)

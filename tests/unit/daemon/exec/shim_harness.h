@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -40,6 +41,19 @@ inline constexpr int kPatienceMs = 20000;
 inline bool wait_readable(int fd, int ms = kPatienceMs) {
   pollfd p{fd, POLLIN, 0};
   return poll(&p, 1, ms) == 1;
+}
+
+/// False, and said, where tests cannot have a pid namespace (a container without privileges).
+inline bool namespaces_work() {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const bool user = geteuid() == 0 || unshare(CLONE_NEWUSER) == 0;
+    _exit(user && unshare(CLONE_NEWPID | CLONE_NEWNS) == 0 ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(pid, &status, 0);
+  if (status != 0) std::fputs("skipped: shim tests: no pid namespaces here\n", stderr);
+  return status == 0;
 }
 
 /// A client of the shim: sends frames, collects what comes.

@@ -25,6 +25,8 @@ std::string read_all(int fd, size_t step = 65536, int pause_us = 0) {
 
 }  // namespace
 
+TEST_SUITE_BEGIN("shim" * doctest::skip(!namespaces_work()));
+
 TEST_CASE("a program's output, exit code and usage arrive; the record says the same") {
   TestTask t("echo out; echo err >&2; exit 7");
   t.start();
@@ -433,6 +435,17 @@ TEST_CASE("an owner that dies takes its task along; one that detaches does not")
   CHECK(log_text(u, 0) == "up\nlater\n");
 }
 
+TEST_CASE("an interactive shell whose terminal has gone ends at once, though it ignores TERM") {
+  TestTask t("trap '' TERM; echo up; while :; do sleep 0.05; done");
+  t.job.stdin_mode = t.job.stdout_mode = t.job.stderr_mode = Stdio::pty;
+  t.start();
+  CHECK(t.client->wait_output("up"));
+  const int64_t from = monotonic_us();
+  t.client->close();
+  CHECK(t.ended().outcome.cause == Cause::owner_gone);
+  CHECK(monotonic_us() - from < 5000000);
+}
+
 TEST_CASE("a detached owner's passed stdout is let go, the program goes on") {
   TestTask t("echo up; sleep 0.2; head -c 3000000 /dev/zero");
   t.job.stdout_mode = Stdio::passed;
@@ -499,6 +512,7 @@ TEST_CASE("pause stops everything and the clocks; resume leaves what was stopped
   usleep(50000);
   CHECK(t.recorded().paused == 1);
   const uint64_t before = t.recorded().stream_bytes[0];
+  t.client->signal(SIGCONT);
   usleep(2200000);  // above the time limit
   CHECK(t.recorded().stream_bytes[0] == before);
   t.say(LinkType::resume);
@@ -722,3 +736,5 @@ TEST_CASE("frames that come in single bytes are understood, unknown ones skipped
   CHECK(t.client->wait_exit());
   CHECK(t.client->output[1] == "got word\n");
 }
+
+TEST_SUITE_END();
