@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <utility>
 
 namespace codexos::http {
 namespace {
@@ -201,7 +202,7 @@ struct RequestParser::Impl {
       return fail(400, target.error().message);
     r.method = std::move(parser->method);
     r.headers = std::move(parser->headers);
-    r.body = std::move(parser->body);
+    r.body = std::exchange(parser->body, {});
     r.keep_alive = parser->keep_alive();
     parser.reset();
     continue_asked = false;
@@ -253,7 +254,7 @@ struct ResponseParser::Impl {
   }
   void take_body() {
     done = true;
-    response.body = std::move(parser->body);
+    response.body = std::exchange(parser->body, {});
   }
 };
 

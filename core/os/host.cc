@@ -51,8 +51,9 @@ class RealHost : public Host {
     // A fifo or device at that place would block or never end.
     if (stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return false;
     auto r = read_file(path);
-    if (r.ok()) text = *std::move(r);
-    return r.ok();
+    if (!r.ok()) return false;
+    text = *std::move(r);
+    return true;
   }
 
   bool owner(const std::string& path, uid_t& uid, gid_t& gid) const override {

@@ -37,10 +37,12 @@ void DaemonLink::watch(PollSet& polls) {
 
 void DaemonLink::accept_one(int64_t now_us) {
   Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd) return;
   for (auto& n : newcomers_) {
-    if (n.fd || !fd) continue;
+    if (n.fd) continue;
     n.fd = std::move(fd);
     n.until_us = now_us + kGreetingUs;
+    return;
   }
 }
 
