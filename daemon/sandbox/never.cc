@@ -1,71 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a task never finds unless it was asked for by name: credentials, keyrings, browsers, what
-// the user typed. None of them can be a workspace, and no folder that is shown brings them along.
-#include <algorithm>
-
+// For --plan-only: what exists and is not shown. The table itself is core/policy/never.cc.
 #include "core/base/path.h"
-#include "daemon/sandbox/view_parts.h"
+#include "daemon/sandbox/sandbox.h"
 
 namespace codexos::daemon {
-namespace {
-
-struct NeverRow {
-  std::string_view paths;  // relative to HOME, separated by blanks
-  const char* why;
-};
-constexpr NeverRow kNever[] = {
-    {".ssh .gnupg .pki .password-store .local/share/keyrings .local/share/kwalletd .age "
-     ".config/sops "
-     ".config/op .config/1Password .config/Bitwarden .config/keepassxc .vault-token",
-     "keys and keyrings"},
-    {".aws .azure .config/gcloud .kube .docker .config/containers/auth.json .oci .config/doctl "
-     ".config/hcloud .config/scw .config/heroku .fly .terraform.d .config/rclone .s3cfg .boto "
-     ".config/openstack",
-     "cloud accounts"},
-    {".config/gh .config/hub .config/glab-cli .git-credentials .config/git/credentials .netrc "
-     ".npmrc "
-     ".yarnrc.yml .pypirc .config/pip/pip.conf .pip/pip.conf .cargo/credentials "
-     ".cargo/credentials.toml .gem/credentials .bundle/config .composer/auth.json "
-     ".config/composer/auth.json .m2/settings.xml .m2/settings-security.xml "
-     ".gradle/gradle.properties .nuget/NuGet/NuGet.Config .config/configstore .config/netlify "
-     ".local/share/com.vercel.cli .pgpass .my.cnf .mylogin.cnf",
-     "tokens and passwords of registries, forges and databases"},
-    {".mozilla .thunderbird .config/google-chrome .config/google-chrome-beta .config/chromium "
-     ".config/BraveSoftware .config/microsoft-edge .config/vivaldi .config/opera .config/zen .zen "
-     ".librewolf .cache/mozilla .cache/google-chrome .cache/chromium snap/firefox snap/chromium "
-     ".var/app/org.mozilla.firefox .var/app/com.google.Chrome .var/app/org.chromium.Chromium "
-     ".config/Signal .config/Slack .config/discord .local/share/TelegramDesktop",
-     "browsers and messengers: sessions and cookies"},
-    {".bash_history .zsh_history .zhistory .histfile .sh_history .ash_history .history "
-     ".local/share/fish/fish_history .python_history .ipython/profile_default/history.sqlite "
-     ".node_repl_history .psql_history .mysql_history .sqlite_history .rediscli_history "
-     ".irb_history "
-     ".lesshst .viminfo .local/share/atuin .local/share/zoxide .local/share/recently-used.xbel",
-     "what the user typed"},
-};
-
-std::string tilde(const std::string& path, const std::string& home) {
-  return path_within(path, home) ? "~" + path.substr(home.size()) : path;
-}
-
-}  // namespace
-
-std::vector<std::string> never_shown(const Caller& c) {
-  std::vector<std::string> out;
-  if (c.home.empty() || c.home[0] != '/') return out;
-  for (const auto& row : kNever)
-    each_part(row.paths, ' ',
-              [&](std::string_view path) { out.push_back(join_path(c.home, path)); });
-  std::sort(out.begin(), out.end());
-  return out;
-}
 
 std::vector<std::string> hidden_things(const Caller& c, const Host& host) {
   std::vector<std::string> out;
   for (const auto& path : never_shown(c)) {
     PathFact fact;
     if (!host.lookup(path, fact)) continue;
-    const std::string name = tilde(path, c.home);
+    const std::string name = path_within(path, c.home) ? "~" + path.substr(c.home.size()) : path;
     out.push_back(name + ": --show " + name);
   }
   return out;

@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 #include "core/base/plan.h"
 #include "core/os/host.h"
+#include "core/policy/never.h"
 #include "core/wire/task.h"
 
 namespace codexos::daemon {
@@ -55,8 +56,7 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
                                            const Host& host);
 /// For --plan-only: "~/.ssh: --show ~/.ssh" for never-shown things that exist.
 std::vector<std::string> hidden_things(const Caller& c, const Host& host);
-/// Folders that may never be a workspace nor be shown, with everything in them (absolute).
-std::vector<std::string> never_shown(const Caller& c);
+using codexos::never_shown;
 
 /// seccomp.cc, the home of libseccomp: both filters of a profile as BPF bytes; compiled once per
 /// process.
