@@ -61,6 +61,19 @@ bool each_process(F&& f) {
   return true;
 }
 
+// Whether a SIGSTOP has been sent that the process has not come to yet (proc(5), ShdPnd).
+bool stop_is_pending(pid_t pid) {
+  char text[4096];
+  std::snprintf(text, sizeof text, "/proc/%d/status", pid);
+  const Fd fd(open(text, O_RDONLY | O_CLOEXEC));
+  const ssize_t n = fd ? read(fd.get(), text, sizeof text - 1) : -1;
+  if (n <= 0) return false;
+  text[n] = '\0';
+  const char* at = std::strstr(text, "\nShdPnd:");
+  const unsigned long long set = at != nullptr ? std::strtoull(at + 8, nullptr, 16) : 0;
+  return (set >> (SIGSTOP - 1) & 1U) != 0;
+}
+
 bool is_dead(char state) { return state == 'Z' || state == 'X'; }
 bool is_stopped(char state) { return state == 'T' || state == 't'; }
 
@@ -87,35 +100,42 @@ void signal_session(pid_t leader, int signo) {
   if (!met) kill(leader, signo);
 }
 
+// One look at all processes. Those that the task stopped itself are remembered, also when they have
+// not come to their stop yet; all others are told to stop, and told again when one that was still
+// running continued them. 'D' has its stop pending and runs no further instruction of its own.
+bool Pause::sweep(std::vector<pid_t>& told, Sweep& out) {
+  out = {};
+  return each_process([&](const Process& p) {
+    if (is_dead(p.state)) return;
+    const bool known = holds(told, p.pid) || holds(before_, p.pid);
+    if (is_stopped(p.state) || (known && p.state == 'D')) {
+      if (!known) put(before_, p.pid);
+      return;
+    }
+    ++out.running;
+    if (stop_is_pending(p.pid)) {
+      if (!known) put(before_, p.pid);
+      return;
+    }
+    before_.erase(std::remove(before_.begin(), before_.end(), p.pid), before_.end());
+    if (kill(p.pid, SIGSTOP) != 0 || holds(told, p.pid)) return;
+    put(told, p.pid);
+    ++out.fresh;
+  });
+}
+
 std::string Pause::stop() {
   if (active_) return {};
   before_.clear();
   std::vector<pid_t> told;
-  size_t fresh = 0;
-  for (int sweep = 0; sweep < kSweeps; ++sweep) {
-    size_t running = 0;
-    fresh = 0;
-    const bool seen = each_process([&](const Process& p) {
-      if (is_dead(p.state) || holds(before_, p.pid)) return;
-      if (holds(told, p.pid)) {
-        // 'D' has its stop pending and will not run another instruction of its own. Others may
-        // have been continued by one that was still running.
-        if (is_stopped(p.state) || p.state == 'D') return;
-        ++running;
-        kill(p.pid, SIGSTOP);
-      } else if (is_stopped(p.state)) {
-        put(before_, p.pid);
-      } else if (kill(p.pid, SIGSTOP) == 0) {
-        put(told, p.pid);
-        ++fresh;
-      }
-    });
-    if (!seen) return "cannot read /proc inside the task";
+  Sweep s;
+  for (int i = 0; i < kSweeps; ++i) {
+    if (!sweep(told, s)) return "cannot read /proc inside the task";
     active_ = true;
-    if (fresh == 0 && running == 0) return {};
-    if (fresh == 0) usleep(kSweepPauseUs);
+    if (s.running == 0) return {};
+    if (s.fresh == 0) usleep(kSweepPauseUs);
   }
-  if (fresh == 0) return {};  // all have their stop pending
+  if (s.fresh == 0) return {};  // all have their stop pending
   resume();
   return "processes start faster than they can be stopped";
 }

@@ -28,6 +28,12 @@ class Pause {
   void resume();
 
  private:
+  struct Sweep {
+    size_t fresh = 0;    // told to stop for the first time
+    size_t running = 0;  // not standing still yet
+  };
+  bool sweep(std::vector<pid_t>& told, Sweep& out);
+
   bool active_ = false;
   std::vector<pid_t> before_;  // stopped by the task itself, sorted
 };
