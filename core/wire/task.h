@@ -132,6 +132,7 @@ struct Task {
   std::string seccomp;    // in force: "default", "nested"
   std::string network;    // in force: "none"
   int32_t landlock_abi = 0;
+  bool terminal = false;
   std::string cause;                 // empty until the end
   std::optional<int32_t> exit_code;  // what run and wait exit with
   std::optional<int32_t> signal;
@@ -160,6 +161,7 @@ struct Task {
     v("seccomp", s.seccomp, "syscall filter profile in force");
     v("network", s.network, "network in force");
     v("landlock_abi", s.landlock_abi, "Landlock ABI in force, 0: none");
+    v("terminal", s.terminal, "whether the program has a terminal");
     v("cause", s.cause, "why it ended; empty until then");
     v("exit_code", s.exit_code, "what run and wait exit with");
     v("signal", s.signal, "signal that ended the program");

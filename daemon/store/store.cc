@@ -343,6 +343,12 @@ Status StoreImpl::delete_task(const std::string& id) {
   return {};
 }
 
+/// Whether one of the request's stdio modes is pty. A quote inside a JSON string is escaped, so
+/// this text is a member and nothing else.
+static bool asked_for_terminal(const std::string& create_json) {
+  return create_json.find("_mode\":\"pty\"") != std::string::npos;
+}
+
 Result<std::vector<TaskRow>> StoreImpl::read_tasks(Statement& s) {
   std::vector<TaskRow> out;
   for (;;) {
@@ -358,6 +364,7 @@ Result<std::vector<TaskRow>> StoreImpl::read_tasks(Statement& s) {
     if (row.created_at_us != 0) row.task.created_at = format_time(row.created_at_us);
     if (row.started_at_us != 0) row.task.started_at = format_time(row.started_at_us);
     if (row.ended_at_us != 0) row.task.ended_at = format_time(row.ended_at_us);
+    row.task.terminal = asked_for_terminal(row.create_json);
     if (row.shim_pid != 0 && !is_terminal(row.task.state)) row.task.pid = row.shim_pid;
     out.push_back(std::move(row));
   }

@@ -138,6 +138,8 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start,
   t.seccomp = name_of(c.seccomp);
   t.network = name_of(c.net);
   t.landlock_abi = start.view->landlock_abi;
+  t.terminal =
+      c.stdin_mode == Stdio::pty || c.stdout_mode == Stdio::pty || c.stderr_mode == Stdio::pty;
   t.changes_state = c.mode == wire::WorkspaceMode::direct ? "direct" : "none";
   t.notes = start.notes;
   if (start.from) t.from = start.from->task.id;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoding of base64 (RFC 4648 section 4).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace codexos::cli {
+
+/// Error invalid: a character outside of the alphabet, or a wrong length.
+Result<std::string> decode_base64(std::string_view text);
+
+}  // namespace codexos::cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands' functions, one file each beside this one. A function gives the exit code, or the
+// Error that is told and mapped to one.
+#pragma once
+
+#include "cli/args.h"
+#include "cli/context.h"
+#include "core/base/error.h"
+
+namespace codexos::cli {
+
+Result<int> run_task(Context& ctx, const Invocation& inv);
+Result<int> list_tasks(Context& ctx, const Invocation& inv);
+Result<int> inspect_task(Context& ctx, const Invocation& inv);
+Result<int> show_logs(Context& ctx, const Invocation& inv);
+Result<int> attach_task(Context& ctx, const Invocation& inv);
+Result<int> wait_for_tasks(Context& ctx, const Invocation& inv);
+Result<int> show_events(Context& ctx, const Invocation& inv);
+Result<int> exec_in_task(Context& ctx, const Invocation& inv);
+Result<int> stop_tasks(Context& ctx, const Invocation& inv);
+Result<int> kill_tasks(Context& ctx, const Invocation& inv);
+Result<int> pause_tasks(Context& ctx, const Invocation& inv);
+Result<int> resume_tasks(Context& ctx, const Invocation& inv);
+Result<int> remove_tasks(Context& ctx, const Invocation& inv);
+Result<int> prune(Context& ctx, const Invocation& inv);
+Result<int> diff_task(Context& ctx, const Invocation& inv);
+Result<int> show_status(Context& ctx, const Invocation& inv);
+Result<int> show_health(Context& ctx, const Invocation& inv);
+Result<int> start_daemon(Context& ctx, const Invocation& inv);
+Result<int> stop_daemon(Context& ctx, const Invocation& inv);
+Result<int> daemon_status(Context& ctx, const Invocation& inv);
+Result<int> print_completion(Context& ctx, const Invocation& inv);
+Result<int> print_version(Context& ctx, const Invocation& inv);
+Result<int> print_help(Context& ctx, const Invocation& inv);
+// Hidden.
+Result<int> print_man(Context& ctx, const Invocation& inv);
+Result<int> print_ids(Context& ctx, const Invocation& inv);
+
+}  // namespace codexos::cli

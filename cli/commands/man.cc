@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// codexos(1) in mdoc(7), drawn from the table of commands; `codexos __man` prints it and a test
+// compares it with man/codexos.1.
+#include <fmt/format.h>
+
+#include "cli/commands/all.h"
+#include "cli/render.h"
+#include "core/base/outcome.h"
+#include "core/wire/problem.h"
+
+namespace codexos::cli {
+namespace {
+
+struct GroupRow {
+  Group group;
+  std::string_view title;
+};
+constexpr GroupRow kGroups[] = {{Group::tasks, "Tasks"},      {Group::control, "Control of tasks"},
+                                {Group::changes, "Changes"},  {Group::history, "History"},
+                                {Group::nouns, "Things"},     {Group::admin, "Administration"},
+                                {Group::system, "The system"}};
+
+/// Text for mdoc: no line begins with a control character, no backslash is taken as an escape.
+std::string plain(std::string_view s) {
+  std::string out;
+  for (size_t i = 0; i < s.size(); ++i) {
+    if ((i == 0 || s[i - 1] == '\n') && (s[i] == '.' || s[i] == '\'')) out += "\\&";
+    if (s[i] == '\\')
+      out += "\\e";
+    else if (s[i] == '-')
+      out += "\\-";
+    else
+      out += s[i];
+  }
+  return out;
+}
+/// An argument of a macro.
+std::string arg(std::string_view s) {
+  std::string out;
+  for (const char c : plain(s)) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return "\"" + out + "\"";
+}
+
+std::string option_item(const Option& o) {
+  std::string out = ".It";
+  bool first = true;
+  for (const auto n : names_of(o)) {
+    out += fmt::format("{} Fl {}", first ? "" : " ,", plain(n.substr(1)));
+    first = false;
+  }
+  if (!o.value.empty()) out += " Ar " + arg(o.value);
+  return out + "\n" + plain(o.help) + ".\n";
+}
+
+std::string command_section(const Command& c) {
+  std::string out = fmt::format(".It Ic {}", c.name);
+  if (!c.args.empty()) out += " Ar " + arg(c.args);
+  out += "\n" + plain(c.summary) + ".\n";
+  if (!c.details.empty()) out += plain(c.details) + "\n";
+  std::string options;
+  for (const auto& o : c.options)
+    if (o.landed == Landed::now) options += option_item(o);
+  if (!options.empty()) out += ".Bl -tag -width Ds\n" + options + ".El\n";
+  return out;
+}
+
+std::string examples() {
+  std::string out = ".Sh EXAMPLES\n.Bl -tag -width Ds\n";
+  for (const auto& c : commands()) {
+    if (c.landed != Landed::now || c.group == Group::hidden) continue;
+    for (const auto& e : c.examples)
+      if (!e.line.empty()) out += fmt::format(".It Li {}\n{}.\n", arg(e.line), plain(e.does));
+  }
+  return out + ".El\n";
+}
+
+std::string exit_status() {
+  std::string out =
+      ".Sh EXIT STATUS\n.Ic run , wait , attach\nand\n.Ic exec\nexit with the program's own code, "
+      "with 128 + N when signal N ended it, "
+      "and otherwise by cause:\n.Bl -tag -width Ds\n";
+  for (const auto& row : kCauses)
+    if (row.exit_code >= 0 && !row.name.empty())
+      out += fmt::format(".It {}\n{}\n", row.exit_code, row.name);
+  out += ".El\n.Pp\nThe other commands exit with 0, or with:\n.Bl -tag -width Ds\n";
+  for (const auto& row : wire::kCodes)
+    out += fmt::format(".It {}\n{}: {}.\n", row.exit_code, row.name, plain(row.title));
+  return out + ".It 130\ninterrupted.\n.El\n";
+}
+
+constexpr std::string_view kHead = R"(.\" SPDX-License-Identifier: Apache-2.0
+.\" Printed by `codexos __man` from the table of commands; do not edit.
+.Dd November 24, 2026
+.Dt CODEXOS 1
+.Os
+.Sh NAME
+.Nm codexos
+.Nd run programs and agents isolated, recorded, stoppable and undoable
+.Sh SYNOPSIS
+.Nm
+.Op Ar options
+.Ar command
+.Op Ar argument ...
+.Sh DESCRIPTION
+.Nm
+runs a program as a task: in namespaces and behind a system call filter of its own, without network, without the
+secrets of the home folder, its changes to the workspace held back until they are taken.
+It talks to
+.Xr codexosd 8 ,
+which it starts on demand.
+.Pp
+Options that every command takes:
+.Bl -tag -width Ds
+)";
+
+constexpr std::string_view kTail = R"(.Sh ENVIRONMENT
+.Bl -tag -width Ds
+.It Ev CODEXOS_HOME
+The state folder, an absolute path.
+Without it
+.Pa ~/.local/state/codexos ,
+where ~ is the home in
+.Pa /etc/passwd ,
+or for root
+.Pa /var/lib/codexos .
+.It Ev CODEXOS_NO_AUTOSTART
+Set to 1: a command that finds no daemon fails instead of starting one.
+.It Ev NO_COLOR , CLICOLOR_FORCE
+Whether output is coloured.
+.El
+.Sh SEE ALSO
+.Xr codexos-internals 7 ,
+.Xr codexosd 8
+)";
+
+}  // namespace
+
+Result<int> print_man(Context&, const Invocation&) {
+  std::string out(kHead);
+  for (const auto& o : global_options()) out += option_item(o);
+  out += ".El\n.Sh COMMANDS\n";
+  for (const auto& g : kGroups) {
+    std::string rows;
+    for (const auto& c : commands())
+      if (c.group == g.group && c.landed == Landed::now) rows += command_section(c);
+    if (!rows.empty()) out += fmt::format(".Ss {}\n.Bl -tag -width Ds\n", g.title) + rows + ".El\n";
+  }
+  CODEXOS_TRY(print(out + examples() + exit_status() + std::string(kTail)));
+  return 0;
+}
+
+}  // namespace codexos::cli

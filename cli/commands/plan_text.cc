@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/plan_text.h"
+
+#include <fmt/core.h>
+
+#include "cli/escape.h"
+#include "cli/render.h"
+#include "cli/values.h"
+
+namespace codexos::cli {
+namespace {
+
+std::string row(std::string_view name, std::string_view value) {
+  return fmt::format("{:<12}{}\n", name, printable(value));
+}
+
+std::string limits(const wire::PlanView& p) {
+  std::string out;
+  if (p.timeout_ms > 0) out += fmt::format("time {}", span_text(p.timeout_ms * 1000));
+  if (p.idle_timeout_ms > 0)
+    out += fmt::format("{}without output {}", out.empty() ? "" : ", ",
+                       span_text(p.idle_timeout_ms * 1000));
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
+std::string plan_text(const wire::PlanView& p) {
+  std::string out = row("command", quote_words(p.argv));
+  out += row("in", p.cwd);
+  out += row("workspace",
+             p.workspace.empty() ? "none" : fmt::format("{} ({})", p.workspace, name_of(p.mode)));
+  out += row("isolation", p.isolation);
+  out += row("seccomp", p.seccomp);
+  out += row("network", p.network);
+  out += row("user id", std::to_string(p.inside_uid));
+  out += row("limits", limits(p));
+  out += "\nfinds:\n";
+  Table mounts({"  PATH", "FROM", "ACCESS", "FOR"});
+  for (const wire::PlanMount& m : p.mounts)
+    mounts.add({"  " + m.target, m.source.empty() ? m.kind : m.source, m.access, m.role});
+  out += mounts.text(0, false);
+  out += "\nenvironment:\n";
+  for (const std::string& e : p.env) out += fmt::format("  {}\n", printable(e));
+  if (!p.hidden.empty()) out += "\nnot shown:\n";
+  for (const std::string& h : p.hidden) out += fmt::format("  {}\n", printable(h));
+  for (const std::string& n : p.notes) out += fmt::format("\nnote: {}\n", printable(n));
+  return out;
+}
+
+}  // namespace codexos::cli

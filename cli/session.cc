@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/session.h"
+
+#include <fmt/core.h>
+
+#include <array>
+
+#include "cli/render.h"
+#include "core/json/json.h"
+
+namespace codexos::cli {
+namespace {
+
+struct CauseText {
+  Cause cause;
+  Code code;              // of the problem document
+  bool is_error;          // else a note: the user or a limit of theirs wanted it
+  std::string_view text;  // where the shim gave no detail
+};
+constexpr std::array kTexts{
+    CauseText{Cause::stopped, Code::conflict, false, "stopped"},
+    CauseText{Cause::owner_gone, Code::conflict, false, "ended, since its client had gone"},
+    CauseText{Cause::time_limit, Code::timeout, false, "ended at its time limit (--timeout)"},
+    CauseText{Cause::idle_limit, Code::timeout, false,
+              "ended after a time without output (--idle-timeout)"},
+    CauseText{Cause::oom, Code::exhausted, true, "killed: out of memory"},
+    CauseText{Cause::disk, Code::exhausted, true, "killed: no space left"},
+    CauseText{Cause::budget, Code::exhausted, true, "its budget is used up"},
+    CauseText{Cause::quota, Code::exhausted, true, "over quota"},
+    CauseText{Cause::refused_by_policy, Code::denied, true, "refused by policy"},
+    CauseText{Cause::not_isolated, Code::unavailable, true, "cannot be isolated here"},
+    CauseText{Cause::start_failed, Code::internal, true, "could not be started"},
+    CauseText{Cause::not_found, Code::not_found, true, "command not found"},
+    CauseText{Cause::not_executable, Code::denied, true, "found, but cannot be executed"},
+    CauseText{Cause::apply_failed, Code::conflict, true, "its changes could not be applied"},
+    CauseText{Cause::sandbox_killed, Code::internal, true, "its sandbox was killed from outside"},
+    CauseText{Cause::lost, Code::internal, true, "lost: nobody saw how it ended"},
+};
+
+std::vector<int> passed_descriptors(const StdioChoice& c) {
+  std::vector<int> out;
+  for (const int fd : {1, 2})
+    if (c.mode[static_cast<size_t>(fd)] == Stdio::passed) out.push_back(fd);
+  return out;
+}
+
+Error connection_lost(const std::string& what, const std::string& task) {
+  return Error{Code::unavailable, fmt::format("{}: the connection to the task was lost", what),
+               task.empty() ? "codexos ps -a" : fmt::format("codexos wait {}", task)};
+}
+
+/// The shim is gone without a word: what does the daemon know?
+Result<int> after_loss(Context& ctx, Client& client, const Session& s, const std::string& task) {
+  if (task.empty() || !s.owner) return connection_lost(s.what, task);
+  wire::Task found;
+  const auto r = client.stream(
+      Request{"GET", task_path(task, "wait"), {}, {}}, [&found](std::string_view line) -> Status {
+        CODEXOS_ASSIGN(found, json::decode<wire::Task>(line, json::Unknown::ignore));
+        return {};
+      });
+  if (!r.ok() || !is_terminal(found.state)) return connection_lost(s.what, task);
+  tell_outcome(ctx, s.what, task, outcome_of(found));
+  return exit_code_of_task(found);
+}
+
+Result<int> conclude(Context& ctx, Client& client, const Session& s, const std::string& task,
+                     const RelayEnd& end) {
+  if (end.how == RelayHow::detached) {
+    say(fmt::format("detached; the task goes on: codexos attach {}", task));
+    return 0;
+  }
+  if (end.how == RelayHow::interrupted) return 128 + end.signal;
+  if (end.how == RelayHow::lost) return after_loss(ctx, client, s, task);
+  int code = exit_code_of(end.exit.outcome);
+  tell_outcome(ctx, s.what, task, end.exit.outcome);
+  if (!end.write_error.empty()) {
+    report(ctx, Error{Code::exhausted, fmt::format("{}: {}", s.what, end.write_error), {}});
+    constexpr int kOurFault = 125;
+    if (code == 0) code = kOurFault;
+  }
+  if (!ctx.globals.quiet && !end.exit.note.empty())
+    (void)print_to(2, end.exit.note + (end.exit.note.ends_with('\n') ? "" : "\n"));
+  return code;
+}
+
+}  // namespace
+
+void tell_outcome(Context& ctx, const std::string& what, const std::string& task,
+                  const Outcome& outcome) {
+  for (const CauseText& row : kTexts) {
+    if (row.cause != outcome.cause) continue;
+    const std::string text = fmt::format(
+        "{}: {}", what, outcome.detail.empty() ? std::string(row.text) : outcome.detail);
+    if (!row.is_error) {
+      if (!ctx.globals.quiet) say(text);
+      return;
+    }
+    const Error e{row.code, text, {}};
+    ctx.problem = problem_of(e);
+    ctx.problem->cause = cause_row(outcome.cause).name;
+    ctx.problem->task = task;
+    return report(ctx, e);
+  }
+}
+
+Outcome outcome_of(const wire::Task& t) {
+  Outcome o;
+  o.cause = find_enum<Cause>(t.cause).value_or(Cause::none);
+  o.signal = t.signal.value_or(0);
+  o.code = t.exit_code.value_or(0);
+  o.detail = t.detail;
+  return o;
+}
+
+int exit_code_of_task(const wire::Task& t) {
+  return t.exit_code ? *t.exit_code : exit_code_of(outcome_of(t));
+}
+
+StdioChoice stdio_for(const Context& ctx, const Invocation& inv) {
+  std::array<Sort, 3> sorts{};
+  for (const int fd : {0, 1, 2}) {
+    const auto i = static_cast<size_t>(fd);
+    sorts[i] = ctx.open_at_start[i] ? sort_of(fd) : Sort::closed;
+  }
+  StdioWish wish;
+  wish.detach = inv.has("detach");
+  wish.interactive = inv.has("interactive");
+  wish.tty = inv.has("tty");
+  wish.json = ctx.globals.json;
+  return choose_stdio(sorts, wish);
+}
+
+TerminalSize size_for(const StdioChoice& stdio) { return terminal_size(stdio.terminal_fd); }
+
+Result<int> run_session(Context& ctx, Client& client, Session s) {
+  CODEXOS_ASSIGN(SignalSource signals, SignalSource::make(s.relay.stdio.raw_input));
+  bool interrupted = false;
+  auto connection =
+      client.upgrade(s.request, passed_descriptors(s.relay.stdio), signals.fd(), interrupted);
+  if (interrupted) {
+    const int signal = signals.next();
+    return 128 + signal;
+  }
+  if (!connection.ok()) return std::move(connection).error();
+  const std::string task = connection->task;
+  s.relay.quiet = ctx.globals.quiet;
+  if (s.on_connected) CODEXOS_TRY(s.on_connected(task, s.relay));
+  const RelayEnd end = relay(*std::move(connection), signals, s.relay);
+  return conclude(ctx, client, s, task, end);
+}
+
+}  // namespace codexos::cli

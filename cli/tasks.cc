@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/tasks.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cli/render.h"
+
+namespace codexos::cli {
+
+Result<std::string> current_folder() {
+  char buffer[4096];
+  if (getcwd(buffer, sizeof buffer) == nullptr) {
+    if (errno != ENOENT) return errno_error("getcwd", errno);
+    return Error{Code::invalid, "the current directory does not exist any more",
+                 "cd to another one"};
+  }
+  if (buffer[0] != '/')
+    return Error{Code::invalid, "the current directory is outside of the root", {}};
+  return std::string(buffer);
+}
+
+Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation& inv) {
+  if (!inv.words.empty()) return inv.words[0];
+  CODEXOS_ASSIGN(const std::string cwd, current_folder());
+  CODEXOS_ASSIGN(const auto task,
+                 client.fetch<wire::Task>(Request{"GET", "/v1/tasks/last", {{"cwd", cwd}}, {}}));
+  if (!ctx.globals.quiet)
+    say(fmt::format("task {}{}, the last of {}", task.id,
+                    task.name.empty() ? "" : fmt::format(" ({})", task.name), task.workspace));
+  return task.id;
+}
+
+Result<int> for_each_task(Context& ctx, const Invocation& inv,
+                          const std::function<Status(const std::string& task)>& fn) {
+  int code = 0;
+  for (const std::string& task : inv.words) {
+    ctx.problem.reset();
+    auto r = fn(task);
+    if (r.ok()) continue;
+    if (inv.words.size() == 1) return std::move(r).error();
+    if (code == 0) code = wire::code_row(r.error().code).exit_code;
+    report(ctx, Error(r.error()).during(inv.command->name));
+  }
+  return code;
+}
+
+Result<int> post_to_each(Context& ctx, const Invocation& inv, const std::string& verb,
+                         const std::string& body) {
+  Client client(ctx);
+  return for_each_task(ctx, inv, [&](const std::string& name) -> Status {
+    CODEXOS_ASSIGN(const std::string reply,
+                   client.call(Request{"POST", task_path(name, verb), {}, body}));
+    CODEXOS_ASSIGN(const auto task, json::decode<wire::Task>(reply, json::Unknown::ignore));
+    constexpr std::string_view kAlready = "had already ended";
+    for (const std::string& note : task.notes)
+      if (note == kAlready && !ctx.globals.quiet) say(fmt::format("task {} {}", task.id, note));
+    return print_line(ctx.globals.json ? reply : task.id);
+  });
+}
+
+}  // namespace codexos::cli

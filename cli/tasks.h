@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands that name tasks share: the default TASK, and doing one thing to each of several.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/client.h"
+#include "core/base/error.h"
+#include "core/wire/task.h"
+
+namespace codexos::cli {
+
+/// The first word, or the id of the last task of this workspace; stderr says which (not with -q).
+Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation& inv);
+
+/// Getting the current directory; error invalid when it was deleted.
+Result<std::string> current_folder();
+
+/// `fn` for each word. An error is told and the next word's turn comes; the exit code is that of
+/// the first error, or 0.
+Result<int> for_each_task(Context& ctx, const Invocation& inv,
+                          const std::function<Status(const std::string& task)>& fn);
+
+/// POST /v1/tasks/{id}/VERB for each word, and the id (with --json the task) on stdout. Notes of
+/// the reply, as "had already ended", go to stderr.
+Result<int> post_to_each(Context& ctx, const Invocation& inv, const std::string& verb,
+                         const std::string& body);
+
+}  // namespace codexos::cli

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/values.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "cli/suggest.h"
+
+namespace codexos::cli {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  uint64_t ms;
+};
+// "ms" before "m", so that the longer name is tried first.
+constexpr std::array kUnits{Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60000}, Unit{"h", 3600000},
+                            Unit{"d", 86400000}};
+constexpr uint64_t kMaxMs = 100ULL * 365 * 86400000;
+
+struct SignalName {
+  int number;
+  std::string_view name;
+};
+constexpr std::array kSignals{
+    SignalName{SIGHUP, "HUP"},       SignalName{SIGINT, "INT"},       SignalName{SIGQUIT, "QUIT"},
+    SignalName{SIGILL, "ILL"},       SignalName{SIGTRAP, "TRAP"},     SignalName{SIGABRT, "ABRT"},
+    SignalName{SIGBUS, "BUS"},       SignalName{SIGFPE, "FPE"},       SignalName{SIGKILL, "KILL"},
+    SignalName{SIGUSR1, "USR1"},     SignalName{SIGSEGV, "SEGV"},     SignalName{SIGUSR2, "USR2"},
+    SignalName{SIGPIPE, "PIPE"},     SignalName{SIGALRM, "ALRM"},     SignalName{SIGTERM, "TERM"},
+    SignalName{SIGSTKFLT, "STKFLT"}, SignalName{SIGCHLD, "CHLD"},     SignalName{SIGCONT, "CONT"},
+    SignalName{SIGSTOP, "STOP"},     SignalName{SIGTSTP, "TSTP"},     SignalName{SIGTTIN, "TTIN"},
+    SignalName{SIGTTOU, "TTOU"},     SignalName{SIGURG, "URG"},       SignalName{SIGXCPU, "XCPU"},
+    SignalName{SIGXFSZ, "XFSZ"},     SignalName{SIGVTALRM, "VTALRM"}, SignalName{SIGPROF, "PROF"},
+    SignalName{SIGWINCH, "WINCH"},   SignalName{SIGIO, "IO"},         SignalName{SIGPWR, "PWR"},
+    SignalName{SIGSYS, "SYS"}};
+constexpr int kMaxSignal = 64;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string upper(std::string_view s) {
+  std::string out(s);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+/// Cuts "12" or "1.5" off `text`. False when there is none, or it is too big.
+bool cut_decimal(std::string_view& text, double& out) {
+  size_t n = 0;
+  while (n < text.size() && (is_digit(text[n]) || text[n] == '.')) ++n;
+  const auto [end, err] = std::from_chars(text.data(), text.data() + n, out);
+  if (n == 0 || err != std::errc() || end != text.data() + n || !is_digit(text[0])) return false;
+  text.remove_prefix(n);
+  return true;
+}
+
+const Unit* cut_unit(std::string_view& text) {
+  for (const Unit& u : kUnits) {
+    if (!text.starts_with(u.name)) continue;
+    text.remove_prefix(u.name.size());
+    return &u;
+  }
+  return nullptr;
+}
+
+/// How many bytes the UTF-8 sequence that begins with `lead` has, and the bounds of its second
+/// byte (RFC 3629, section 4); 0: not a lead byte.
+size_t sequence(unsigned char lead, unsigned char& low, unsigned char& high) {
+  low = 0x80;
+  high = 0xbf;
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return 2;
+  if (lead == 0xe0) low = 0xa0;
+  if (lead == 0xed) high = 0x9f;
+  if (lead >= 0xe0 && lead <= 0xef) return 3;
+  if (lead == 0xf0) low = 0x90;
+  if (lead == 0xf4) high = 0x8f;
+  if (lead >= 0xf0 && lead <= 0xf4) return 4;
+  return 0;
+}
+
+}  // namespace
+
+Result<uint64_t> parse_duration(std::string_view text) {
+  const Error wrong{Code::invalid, fmt::format("{} is not a time", quote_word(text)),
+                    "a number with a unit: 500ms, 90s, 30m, 1h30m, 2d"};
+  if (text.empty()) return wrong;
+  std::string_view rest = text;
+  double total = 0;
+  while (!rest.empty()) {
+    double x = 0;
+    if (!cut_decimal(rest, x)) return wrong;
+    const bool bare = rest.empty() && text.find_first_not_of("0123456789.") == rest.npos;
+    const Unit* unit = bare ? &kUnits[1] : cut_unit(rest);
+    if (unit == nullptr) return wrong;
+    total += x * static_cast<double>(unit->ms);
+  }
+  if (total > static_cast<double>(kMaxMs))
+    return Error{Code::invalid, fmt::format("{} is too long a time", quote_word(text)), {}};
+  const auto ms = static_cast<uint64_t>(total + 0.5);
+  // A time that was given must not turn into "no limit" by rounding.
+  return total > 0 && ms == 0 ? uint64_t{1} : ms;
+}
+
+Result<int> parse_signal(std::string_view text) {
+  if (const auto n = parse_number(text); n.ok() && *n >= 1 && *n <= kMaxSignal)
+    return static_cast<int>(*n);
+  std::string name = upper(text);
+  if (name.starts_with("SIG")) name.erase(0, 3);
+  std::vector<std::string_view> known;
+  for (const SignalName& s : kSignals) {
+    if (s.name == name) return s.number;
+    known.push_back(s.name);
+  }
+  std::string hint = "names as in signal(7), or 1 to 64";
+  if (const auto near = suggest(name, known); !near.empty())
+    hint = fmt::format("did you mean {}?", near);
+  return Error{Code::invalid, fmt::format("{} is not a signal", quote_word(text)), std::move(hint)};
+}
+
+std::string signal_name(int signal) {
+  for (const SignalName& s : kSignals)
+    if (s.number == signal) return std::string(s.name);
+  return std::to_string(signal);
+}
+
+Result<uint64_t> parse_number(std::string_view text) {
+  uint64_t n = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, err] = std::from_chars(text.data(), end, n);
+  if (text.empty() || err != std::errc() || stop != end)
+    return Error{Code::invalid, fmt::format("{} is not a number", quote_word(text)), {}};
+  return n;
+}
+
+Result<std::pair<std::string, std::string>> parse_pair(std::string_view text) {
+  const size_t eq = text.find('=');
+  if (eq == std::string_view::npos || eq == 0)
+    return Error{
+        Code::invalid, fmt::format("{} is not of the form KEY=VALUE", quote_word(text)), {}};
+  return std::pair(std::string(text.substr(0, eq)), std::string(text.substr(eq + 1)));
+}
+
+bool is_utf8(std::string_view s) {
+  for (size_t i = 0; i < s.size();) {
+    unsigned char low = 0;
+    unsigned char high = 0;
+    const size_t n = sequence(static_cast<unsigned char>(s[i]), low, high);
+    if (n == 0 || i + n > s.size()) return false;
+    for (size_t k = 1; k < n; ++k) {
+      const auto c = static_cast<unsigned char>(s[i + k]);
+      if (c < low || c > high) return false;
+      low = 0x80;
+      high = 0xbf;
+    }
+    i += n;
+  }
+  return true;
+}
+
+std::string quote_word(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos)
+    return std::string(word);
+  std::string out = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+std::string quote_words(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& w : words) {
+    if (!out.empty()) out += ' ';
+    out += quote_word(w);
+  }
+  return out;
+}
+
+std::string absolute_path(std::string_view path, std::string_view base, std::string_view home) {
+  if (path.starts_with('/')) return std::string(path);
+  if (!home.empty() && (path == "~" || path.starts_with("~/")))
+    return std::string(home) + std::string(path.substr(1));
+  if (path == "." || path.empty()) return std::string(base);
+  while (path.starts_with("./")) path.remove_prefix(2);
+  if (path.empty()) return std::string(base);
+  std::string out(base);
+  if (!out.ends_with('/')) out += '/';
+  return out.append(path);
+}
+
+}  // namespace codexos::cli

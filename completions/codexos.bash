@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+# Printed by `codexos completion bash` from the table of commands; do not edit.
+
+_codexos_ids() {
+  COMPREPLY=($(compgen -W "$(codexos __ids 2>/dev/null)" -- "$cur"))
+}
+
+# What follows `--` is the task's own command line: completed as if it stood alone.
+_codexos_payload() {
+  local at=$1
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$at"
+  elif ((COMP_CWORD == at)); then
+    COMPREPLY=($(compgen -c -- "$cur"))
+  else
+    COMPREPLY=($(compgen -f -- "$cur"))
+  fi
+}
+
+_codexos() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  local verb='' flags='' verbs i
+  COMPREPLY=()
+  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff status health daemon completion version help'
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --)
+        _codexos_payload $((i + 1))
+        return
+        ;;
+      --tenant | --socket | --color) [[ $verb ]] || ((i++)) ;;
+      -*) ;;
+      *)
+        if [[ -z $verb ]]; then
+          verb=${COMP_WORDS[i]}
+        elif [[ $verb == daemon ]]; then
+          verb='daemon '${COMP_WORDS[i]}
+        fi
+        ;;
+    esac
+  done
+  case $verb in
+    '')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
+      ;;
+    daemon) COMPREPLY=($(compgen -W 'start stop status' -- "$cur")) ;;
+    run)
+      case $prev in
+        --name) :; return ;;
+        --label) :; return ;;
+        -w | --workspace) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        --mode) COMPREPLY=($(compgen -W 'overlay direct read-only none' -- "$cur")); return ;;
+        --write) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --from) _codexos_ids; return ;;
+        -e | --env) :; return ;;
+        --env-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --show | --mount) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --net) COMPREPLY=($(compgen -W 'none' -- "$cur")); return ;;
+        --isolation) COMPREPLY=($(compgen -W 'full' -- "$cur")); return ;;
+        --seccomp) COMPREPLY=($(compgen -W 'default nested' -- "$cur")); return ;;
+        --timeout) :; return ;;
+        --idle-timeout) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --isolation --seccomp --timeout --idle-timeout --plan-only --rm --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    ps)
+      case $prev in
+        -w | --workspace) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        -n | --last) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-a --all -w --workspace -n --last --no-trunc --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    inspect)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    logs)
+      case $prev in
+        --tail) :; return ;;
+        --stream) COMPREPLY=($(compgen -W 'stdout stderr' -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-f --follow --tail --stream --raw --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    attach)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--no-stdin --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    wait)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    events)
+      case $prev in
+        --from) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-f --follow --from --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    exec)
+      case $prev in
+        -e | --env) :; return ;;
+        --env-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -w | --cwd) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-i --interactive -t --tty -e --env --env-file -w --cwd --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    stop)
+      case $prev in
+        -t | --grace) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-t --grace --no-wait --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    kill)
+      case $prev in
+        -s | --signal) COMPREPLY=($(compgen -W 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP' -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-s --signal --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    pause)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    resume)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    rm)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-f --force --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    prune)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--all --dry-run -f --force --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    diff)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--name-status --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    status)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    health)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'daemon start')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'daemon stop')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'daemon status')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    completion)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur"))
+      ;;
+    version)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    help)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
+      ;;
+  esac
+  [[ $cur == -* ]] && COMPREPLY=($(compgen -W "$flags" -- "$cur"))
+}
+complete -o bashdefault -F _codexos codexos

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# Printed by `codexos completion fish` from the table of commands; do not edit.
+
+# The words so far without options: "daemon start abc". Nothing after `--`.
+function __codexos_words
+    set -l words
+    for w in (commandline -opc)[2..-1]
+        switch $w
+            case --
+                return 1
+            case '-*'
+            case '*'
+                set -a words $w
+        end
+    end
+    string join ' ' -- $words
+end
+
+function __codexos_at
+    set -l line (__codexos_words); or return 1
+    string match -q -- "$argv[1]" "$line"; or string match -q -- "$argv[1] *" "$line"
+end
+
+# What follows `--` is the task's own command line.
+function __codexos_payload
+    set -l words (commandline -opc)
+    contains -- -- $words
+end
+
+function __codexos_subcommand
+    set -l words (commandline -opc) (commandline -ct)
+    set -l at (contains -i -- -- $words)
+    complete -C (string join ' ' -- $words[(math $at + 1)..-1])
+end
+
+complete -c codexos -f
+complete -c codexos -n __codexos_payload -x -a '(__codexos_subcommand)'
+complete -c codexos -n 'not __codexos_payload' -l json -d 'print the wire type as JSON; run: one event a line'
+complete -c codexos -n 'not __codexos_payload' -l tenant -x -a 'default' -d 'act for this tenant'
+complete -c codexos -n 'not __codexos_payload' -l socket -r -F -d 'socket of the daemon, instead of the state folder’s'
+complete -c codexos -n 'not __codexos_payload' -s q -l quiet -d 'ids only; run: no closing line'
+complete -c codexos -n 'not __codexos_payload' -s v -l verbose -d 'say on stderr what is asked of the daemon'
+complete -c codexos -n 'not __codexos_payload' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c codexos -n 'not __codexos_payload' -s h -l help -d 'show help for the command'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a run -d 'run a program as a task: sandboxed, its changes held back'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a ps -d 'list tasks: running, and ended ones whose changes wait'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a inspect -d 'show everything that is known about a task'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a logs -d 'print a task’s output'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a attach -d 'connect this terminal to a running task'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a wait -d 'wait for tasks to end; exits with the last one’s code'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a events -d 'print the events of a task, or of all'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a exec -d 'run one more program inside a running task’s sandbox'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a stop -d 'end tasks: TERM, and KILL after a grace time'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a kill -d 'send a signal to tasks'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a pause -d 'stop the processes of tasks until resume'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a resume -d 'let paused tasks go on'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a rm -d 'forget ended tasks, with their logs and held-back changes'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a prune -d 'forget ended tasks that have no waiting changes'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a diff -d 'show what a task changed in the workspace'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a daemon -d 'more commands'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a completion -d 'print the completion script of a shell'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a version -d 'print the version of this program and of the daemon'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a help -d 'show help'
+complete -c codexos -n 'test "(__codexos_words)" = daemon' -x -a 'start stop status'
+
+# run
+complete -c codexos -n '__codexos_at "run"' -s d -l detach -d 'print the task’s id and return'
+complete -c codexos -n '__codexos_at "run"' -s i -l interactive -d 'forward stdin also with -d'
+complete -c codexos -n '__codexos_at "run"' -s t -l tty -d 'give the program a terminal in any case'
+complete -c codexos -n '__codexos_at "run"' -l name -x -d 'name the task'
+complete -c codexos -n '__codexos_at "run"' -l label -x -d 'label the task'
+complete -c codexos -n '__codexos_at "run"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git work tree, or .)'
+complete -c codexos -n '__codexos_at "run"' -l mode -x -a 'overlay direct read-only none' -d 'overlay (default), direct, read-only or none'
+complete -c codexos -n '__codexos_at "run"' -l write -r -F -d 'write this path of the workspace through'
+complete -c codexos -n '__codexos_at "run"' -l from -x -a '(codexos __ids 2>/dev/null)' -d 'start from an earlier task’s changes, or "last"'
+complete -c codexos -n '__codexos_at "run"' -s c -d 'the same as --from last'
+complete -c codexos -n '__codexos_at "run"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
+complete -c codexos -n '__codexos_at "run"' -l env-file -r -F -d 'read variables from a file'
+complete -c codexos -n '__codexos_at "run"' -l show -l mount -r -F -d 'show another path'
+complete -c codexos -n '__codexos_at "run"' -l net -x -a 'none' -d 'none: only its own loopback (default)'
+complete -c codexos -n '__codexos_at "run"' -l isolation -x -a 'full' -d 'least isolation to accept: full (default)'
+complete -c codexos -n '__codexos_at "run"' -l seccomp -x -a 'default nested' -d 'default, or nested for programs that sandbox'
+complete -c codexos -n '__codexos_at "run"' -l timeout -x -d 'end it after this long (90s, 30m, 1h30m)'
+complete -c codexos -n '__codexos_at "run"' -l idle-timeout -x -d 'end it after this long without output'
+complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would run and how, and stop'
+complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget the task when it ended without changes'
+
+# ps
+complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
+complete -c codexos -n '__codexos_at "ps"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'only tasks of this workspace'
+complete -c codexos -n '__codexos_at "ps"' -s n -l last -x -d 'at most N tasks, the newest first'
+complete -c codexos -n '__codexos_at "ps"' -l no-trunc -d 'do not cut long columns'
+
+# inspect
+complete -c codexos -n '__codexos_at "inspect"' -x -a '(codexos __ids 2>/dev/null)'
+
+# logs
+complete -c codexos -n '__codexos_at "logs"' -s f -l follow -d 'go on until the task ends'
+complete -c codexos -n '__codexos_at "logs"' -l tail -x -d 'only the last N lines'
+complete -c codexos -n '__codexos_at "logs"' -l stream -x -a 'stdout stderr' -d 'only stdout or stderr'
+complete -c codexos -n '__codexos_at "logs"' -l raw -d 'pass every escape sequence to the terminal'
+complete -c codexos -n '__codexos_at "logs"' -x -a '(codexos __ids 2>/dev/null)'
+
+# attach
+complete -c codexos -n '__codexos_at "attach"' -l no-stdin -d 'only watch: forward neither input nor signals'
+complete -c codexos -n '__codexos_at "attach"' -x -a '(codexos __ids 2>/dev/null)'
+
+# wait
+complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
+
+# events
+complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever without TASK'
+complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin with this sequence number'
+complete -c codexos -n '__codexos_at "events"' -x -a '(codexos __ids 2>/dev/null)'
+
+# exec
+complete -c codexos -n '__codexos_at "exec"' -s i -l interactive -d 'forward stdin (it always is, unless it is a terminal)'
+complete -c codexos -n '__codexos_at "exec"' -s t -l tty -d 'give the program a terminal in any case'
+complete -c codexos -n '__codexos_at "exec"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
+complete -c codexos -n '__codexos_at "exec"' -l env-file -r -F -d 'read variables from a file'
+complete -c codexos -n '__codexos_at "exec"' -s w -l cwd -x -d 'working directory inside the task'
+complete -c codexos -n '__codexos_at "exec"' -x -a '(codexos __ids 2>/dev/null)'
+
+# stop
+complete -c codexos -n '__codexos_at "stop"' -s t -l grace -x -d 'time between TERM and KILL (default 10s)'
+complete -c codexos -n '__codexos_at "stop"' -l no-wait -d 'do not wait until it has ended'
+complete -c codexos -n '__codexos_at "stop"' -x -a '(codexos __ids 2>/dev/null)'
+
+# kill
+complete -c codexos -n '__codexos_at "kill"' -s s -l signal -x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP' -d 'name or number (default KILL)'
+complete -c codexos -n '__codexos_at "kill"' -x -a '(codexos __ids 2>/dev/null)'
+
+# pause
+complete -c codexos -n '__codexos_at "pause"' -x -a '(codexos __ids 2>/dev/null)'
+
+# resume
+complete -c codexos -n '__codexos_at "resume"' -x -a '(codexos __ids 2>/dev/null)'
+
+# rm
+complete -c codexos -n '__codexos_at "rm"' -s f -l force -d 'also running tasks (they are killed) and waiting changes'
+complete -c codexos -n '__codexos_at "rm"' -x -a '(codexos __ids 2>/dev/null)'
+
+# prune
+complete -c codexos -n '__codexos_at "prune"' -l all -d 'also tasks whose changes wait, and the caches'
+complete -c codexos -n '__codexos_at "prune"' -l dry-run -d 'only say what would be removed'
+complete -c codexos -n '__codexos_at "prune"' -s f -l force -d 'do not ask on a terminal'
+
+# diff
+complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'a letter (A, M, D, T) and the path, one a line'
+complete -c codexos -n '__codexos_at "diff"' -x -a '(codexos __ids 2>/dev/null)'
+
+# status
+
+# health
+
+# daemon start
+
+# daemon stop
+
+# daemon status
+
+# completion
+complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
+
+# version
+
+# help
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff status health daemon completion version help'
