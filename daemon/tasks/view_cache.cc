@@ -44,8 +44,12 @@ std::vector<std::string> watched_paths(const ViewRequest& r, const View& view) {
                                "/"};
   const auto path = r.caller.env.find("PATH");
   if (path != r.caller.env.end()) split_path(path->second, out);
+  // Of a bound source only the identity matters, and one that is replaced in /etc or / touches that
+  // folder, which is in the list.
   for (const auto& m : view.mounts)
-    if (m.kind == MountKind::bind) out.push_back(m.source);
+    if (m.kind == MountKind::bind && m.source.rfind('/') != 0 &&
+        m.source.compare(0, m.source.rfind('/'), "/etc") != 0)
+      out.push_back(m.source);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
