@@ -160,6 +160,8 @@ Error Client::failure(const http::Response& r) {
 Result<std::string> Client::call(const Request& r) {
   CODEXOS_ASSIGN(http::Response reply, exchange(r));
   if (reply.status < 200 || reply.status > 299) return failure(reply);
+  // One document is one line; whoever prints it ends the line.
+  while (reply.body.ends_with('\n')) reply.body.pop_back();
   return std::move(reply.body);
 }
 

@@ -66,6 +66,7 @@ Result<int> after_loss(Context& ctx, Client& client, const Session& s, const std
 Result<int> conclude(Context& ctx, Client& client, const Session& s, const std::string& task,
                      const RelayEnd& end) {
   if (end.how == RelayHow::detached) {
+    (void)print_to(2, "\n");  // the program's line was not at its end
     say(fmt::format("detached; the task goes on: codexos attach {}", task));
     return 0;
   }

@@ -20,7 +20,7 @@ Result<int> show_health(Context& ctx, const Invocation&) {
   }
   CODEXOS_ASSIGN(const auto h, json::decode<wire::Health>(reply.body, json::Unknown::ignore));
   if (ctx.globals.json) {
-    CODEXOS_TRY(print_line(reply.body));
+    CODEXOS_TRY(print(reply.body + (reply.body.ends_with('\n') ? "" : "\n")));
   } else if (!ctx.globals.quiet) {
     CODEXOS_TRY(print(fmt::format("database      {}\nstate folder  {}\nisolation     {}\n",
                                   printable(h.database), printable(h.state_folder),

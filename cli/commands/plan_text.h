@@ -8,6 +8,7 @@
 
 namespace codexos::cli {
 
-std::string plan_text(const wire::PlanView& p);
+/// What every task finds alike is told in one line a role, unless `all`.
+std::string plan_text(const wire::PlanView& p, bool all);
 
 }  // namespace codexos::cli

@@ -160,7 +160,7 @@ Result<int> print_plan(Context& ctx, Client& client, wire::TaskCreate create) {
     return 0;
   }
   CODEXOS_ASSIGN(const auto plan, json::decode<wire::PlanView>(body, json::Unknown::ignore));
-  CODEXOS_TRY(print(plan_text(plan)));
+  CODEXOS_TRY(print(plan_text(plan, ctx.globals.verbose)));
   return 0;
 }
 

@@ -234,6 +234,9 @@ bool RequestParser::has_bytes() const { return impl_->ready || !impl_->bytes.emp
 
 // --- responses ---
 
+/// Boost 1.74 takes boost::none for less than any content-length.
+constexpr uint64_t kNoLimit = UINT64_MAX;
+
 struct ResponseParser::Impl {
   std::string bytes;
   std::optional<Parser<false>> parser{std::in_place};
@@ -266,7 +269,7 @@ void ResponseParser::stream_body(std::function<void(std::string_view)> on_body) 
   impl_->on_body = std::move(on_body);
   impl_->parser->on_body = impl_->on_body;
   // A stream has no end by size; what was decided for whole bodies does not hold.
-  impl_->parser->body_limit(boost::none);
+  impl_->parser->body_limit(kNoLimit);
 }
 
 Result<size_t> ResponseParser::feed(std::string_view bytes) {
@@ -280,7 +283,7 @@ Result<size_t> ResponseParser::feed(std::string_view bytes) {
     const bool interim = s.parser->status / 100 == 1 && s.parser->status != 101;
     if (interim) {
       s.restart();
-      if (s.on_body) s.parser->body_limit(boost::none);
+      if (s.on_body) s.parser->body_limit(kNoLimit);
       continue;
     }
     if (!s.head_done) s.take_head();
