@@ -36,8 +36,9 @@ const Host& real_host();
 struct Caller {
   uid_t uid = 0;
   gid_t gid = 0;
-  std::string user;                        // name
-  std::string home;                        // resolved
+  std::string user;         // name
+  std::string home;         // resolved
+  std::string passwd_home;  // resolved; of the uid's line in /etc/passwd, where HOME says else
   std::map<std::string, std::string> env;  // TaskCreate::caller_env
 };
 

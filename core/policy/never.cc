@@ -47,14 +47,17 @@ constexpr NeverRow kNever[] = {
 
 std::vector<std::string> never_shown(const Caller& c) {
   std::vector<std::string> out;
-  if (c.home.empty() || c.home[0] != '/') return out;
-  for (const auto& row : kNever)
-    for (std::string_view rest = row.paths; !rest.empty();) {
-      const size_t blank = std::min(rest.find(' '), rest.size());
-      out.push_back(join_path(c.home, rest.substr(0, blank)));
-      rest.remove_prefix(std::min(blank + 1, rest.size()));
-    }
+  for (const auto& home : {c.home, c.passwd_home}) {
+    if (home.empty() || home[0] != '/') continue;
+    for (const auto& row : kNever)
+      for (std::string_view rest = row.paths; !rest.empty();) {
+        const size_t blank = std::min(rest.find(' '), rest.size());
+        out.push_back(join_path(home, rest.substr(0, blank)));
+        rest.remove_prefix(std::min(blank + 1, rest.size()));
+      }
+  }
   std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 

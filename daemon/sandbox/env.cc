@@ -39,26 +39,24 @@ std::vector<std::string> make_env(const ViewRequest& r, const View& view,
                                   const std::map<std::string, std::string>& set,
                                   const std::string& task_id, const std::string& cwd,
                                   const Host& host) {
-  const Inside who = inside_of(r.caller, host);
-  std::map<std::string, std::string> env = registries(r.caller, host);
+  std::map<std::string, std::string> env;
   for (const auto& [name, value] : r.caller.env)
     if (passed(name)) env[name] = value;
 
-  std::vector<Mount> more = job_mounts;
   // The overlay over the workspace is no mount of the list; what is in it is on PATH all the same.
-  if (!r.workspace.empty()) more.push_back(workspace_bind(r.workspace));
+  std::vector<Mount> workspace;
+  if (!r.workspace.empty()) workspace.push_back(workspace_bind(r.workspace));
+  const MountLists mounts{&view.mounts, &job_mounts, &workspace};
   const auto path = r.caller.env.find("PATH");
-  env["PATH"] = reduce_path(path == r.caller.env.end() ? "" : path->second, view, more, host);
+  env["PATH"] = path_inside(path == r.caller.env.end() ? "" : path->second, mounts, host);
 
   const auto shell = r.caller.env.find("SHELL");
-  std::vector<Mount> all = view.mounts;
-  all.insert(all.end(), more.begin(), more.end());
   PathFact fact;
-  const bool have_shell =
-      shell != r.caller.env.end() && host_path_of(shell->second, all, host, fact) && !fact.is_dir;
-  env["SHELL"] = have_shell ? shell->second : who.shell;
-  env["HOME"] = who.home;
-  env["USER"] = env["LOGNAME"] = who.user;
+  const bool have_shell = shell != r.caller.env.end() &&
+                          host_path_of(shell->second, mounts, host, fact) && !fact.is_dir;
+  env["SHELL"] = have_shell ? shell->second : inside_of(r.caller, host).shell;
+  env["HOME"] = inside_home(r.caller);
+  env["USER"] = env["LOGNAME"] = inside_user(r.caller);
   env["PWD"] = cwd;
   env["CODEXOS_TASK"] = task_id;
   for (const auto& [name, value] : set) env[name] = value;  // asked for by name: wins

@@ -112,20 +112,27 @@ std::string shown_file(std::string_view path) {
   return !path.empty() && path[0] == '/' && shown ? normal : "";
 }
 
+/// A key that is taken over; '*' stands for anything.
 struct SettingRow {
   std::string_view key;
-  std::string_view env;
   std::string (*clean)(std::string_view);
 };
-constexpr SettingRow kNpm[] = {{"registry", "npm_config_registry", clean_url},
-                               {"cafile", "npm_config_cafile", shown_file}};
-constexpr SettingRow kPip[] = {{"index-url", "PIP_INDEX_URL", clean_url},
-                               {"extra-index-url", "PIP_EXTRA_INDEX_URL", clean_url},
-                               {"cert", "PIP_CERT", shown_file}};
+constexpr SettingRow kNpm[] = {
+    {"registry", clean_url}, {"@*:registry", clean_url}, {"cafile", shown_file}};
+constexpr SettingRow kPip[] = {
+    {"index-url", clean_url}, {"extra-index-url", clean_url}, {"cert", shown_file}};
+
+bool key_fits(std::string_view pattern, std::string_view key) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == key;
+  const std::string_view tail = pattern.substr(star + 1);
+  return key.size() > star + tail.size() && key.substr(0, star) == pattern.substr(0, star) &&
+         key.substr(key.size() - tail.size()) == tail;
+}
 
 template <size_t N>
 void read_settings(std::string_view text, std::string_view wanted_section,
-                   const SettingRow (&rows)[N], std::map<std::string, std::string>& out) {
+                   const SettingRow (&rows)[N], Values& out) {
   std::string section;
   each_part(text, '\n', [&](std::string_view raw) {
     const std::string_view line = trimmed(raw);
@@ -134,7 +141,7 @@ void read_settings(std::string_view text, std::string_view wanted_section,
       section = lower(trimmed(line.substr(1, line.find(']') - 1)));
       return;
     }
-    const size_t eq = line.find_first_of("=:");
+    const size_t eq = line.find('=');
     if (eq == std::string_view::npos || section != wanted_section) return;
     std::string key = lower(trimmed(line.substr(0, eq)));
     std::replace(key.begin(), key.end(), '_', '-');
@@ -142,8 +149,8 @@ void read_settings(std::string_view text, std::string_view wanted_section,
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
       value = value.substr(1, value.size() - 2);
     for (const auto& row : rows)
-      if (key == row.key)
-        if (std::string clean = row.clean(value); !clean.empty()) out[std::string(row.env)] = clean;
+      if (key_fits(row.key, key))
+        if (std::string clean = row.clean(value); !clean.empty()) out[key] = std::move(clean);
   });
 }
 
@@ -168,13 +175,20 @@ std::string git_identity(const Caller& c, const Host& host) {
   return out;
 }
 
-std::map<std::string, std::string> registries(const Caller& c, const Host& host) {
-  std::map<std::string, std::string> out;
+std::vector<HomeFile> registries(const Caller& c, const Host& host) {
+  Values npm, pip;
   for (const auto& path : {std::string("/etc/npmrc"), c.home + "/.npmrc"})
-    read_settings(read(host, path), "", kNpm, out);
+    read_settings(read(host, path), "", kNpm, npm);
   for (const auto& path :
        {std::string("/etc/pip.conf"), c.home + "/.pip/pip.conf", c.home + "/.config/pip/pip.conf"})
-    read_settings(read(host, path), "global", kPip, out);
+    read_settings(read(host, path), "global", kPip, pip);
+  std::vector<HomeFile> out;
+  const auto add = [&out](const char* path, std::string text, const Values& values) {
+    for (const auto& [key, value] : values) text += key + " = " + value + "\n";
+    if (!values.empty()) out.push_back({path, std::move(text)});
+  };
+  add(".npmrc", "", npm);
+  add(".config/pip/pip.conf", "[global]\n", pip);
   return out;
 }
 

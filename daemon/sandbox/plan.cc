@@ -77,7 +77,7 @@ Status check_source(const ViewRequest& r, const std::string& text, const PathFac
       return refused_show(text, "it holds the state folder of codexos, which no task sees",
                           "name the folders in it that the task needs");
   }
-  if (path_within(r.caller.home, source.path))
+  if (path_within(r.caller.home, source.path) || path_within(r.caller.passwd_home, source.path))
     return refused_show(text, "it holds the whole home folder",
                         "name the folders in it that the task needs");
   if (path_within(source.path, "/proc") || path_within(source.path, "/sys"))
@@ -86,7 +86,8 @@ Status check_source(const ViewRequest& r, const std::string& text, const PathFac
 }
 
 /// A place that would hide a part of the view, or that cannot be made.
-Status check_target(const std::string& text, const std::string& target, const View& view) {
+Status check_target(const std::string& text, const std::string& target, const View& view,
+                    const Host& host) {
   for (const auto& m : view.mounts) {
     const bool fixed = m.role == MountRole::system || m.role == MountRole::etc ||
                        m.role == MountRole::dev || m.role == MountRole::proc ||
@@ -97,6 +98,13 @@ Status check_target(const std::string& text, const std::string& target, const Vi
   for (const std::string_view dir : {"/proc", "/sys"})
     if (path_within(target, dir))
       return refused_show(text, std::string(dir) + " is the task's own");
+  const Mount* at = mount_at(target, {&view.mounts});
+  PathFact fact;
+  if (at != nullptr && at->kind == MountKind::bind &&
+      !host_path_of(target, {&view.mounts}, host, fact))
+    return refused_show(text,
+                        target + " does not exist, and " + at->target + " is read-only inside",
+                        "choose another place, for example below /opt, /srv or /mnt");
   return {};
 }
 
@@ -123,7 +131,7 @@ Result<Mount> show_one(const ViewRequest& r, const std::string& text, const View
   PathFact fact;
   if (!host.lookup(s.source, fact)) return bad_show(text, s.source + " does not exist");
   CODEXOS_TRY(check_source(r, text, fact, host));
-  CODEXOS_TRY(check_target(text, s.target, view));
+  CODEXOS_TRY(check_target(text, s.target, view, host));
   Mount m;
   m.kind = MountKind::bind;
   m.role = MountRole::shown;
@@ -187,10 +195,11 @@ void add_caches(const ViewRequest& r, const Host& host, std::vector<Mount>& out)
 
 }  // namespace
 
-const Mount* mount_at(const std::string& target, const std::vector<Mount>& mounts) {
+const Mount* mount_at(const std::string& target, const MountLists& mounts) {
   const Mount* found = nullptr;
-  for (const auto& m : mounts)
-    if (m.kind != MountKind::symlink && path_within(target, m.target)) found = &m;
+  for (const auto* list : mounts)
+    for (const auto& m : *list)
+      if (m.kind != MountKind::symlink && path_within(target, m.target)) found = &m;
   return found;
 }
 
@@ -213,22 +222,26 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
                                            const Host& host) {
   std::vector<Mount> out;
   add_caches(r, host, out);
+  const std::string home = inside_home(r.caller);
+  std::vector<HomeFile> files = registries(r.caller, host);
   if (std::string text = git_identity(r.caller, host); !text.empty())
-    out.push_back(file_at(MountRole::home, join_path(inside_of(r.caller, host).home, ".gitconfig"),
-                          std::move(text), 0644));
+    files.push_back({".gitconfig", std::move(text)});
+  for (auto& f : files)
+    out.push_back(file_at(MountRole::home, join_path(home, f.path), std::move(f.text), 0644));
   CODEXOS_ASSIGN(std::vector<Mount> shown, show_mounts(r, view, host));
   std::move(shown.begin(), shown.end(), std::back_inserter(out));
   return out;
 }
 
-bool host_path_of(const std::string& inside, const std::vector<Mount>& mounts, const Host& host,
+bool host_path_of(const std::string& inside, const MountLists& mounts, const Host& host,
                   PathFact& out) {
   std::string path = normal_path(inside);
   for (int links = 0; links < 8; ++links) {
-    const auto link = std::find_if(mounts.begin(), mounts.end(), [&](const Mount& m) {
-      return m.kind == MountKind::symlink && path_within(path, m.target);
-    });
-    if (link == mounts.end()) break;
+    const Mount* link = nullptr;
+    for (const auto* list : mounts)
+      for (const auto& m : *list)
+        if (m.kind == MountKind::symlink && path_within(path, m.target)) link = &m;
+    if (link == nullptr) break;
     const std::string base = link->source[0] == '/' ? "" : parent_path(link->target);
     path = normal_path(base + "/" + link->source + path.substr(link->target.size()));
   }
@@ -237,10 +250,7 @@ bool host_path_of(const std::string& inside, const std::vector<Mount>& mounts, c
   return host.lookup(m->source + path.substr(m->target.size()), out);
 }
 
-std::string reduce_path(const std::string& path, const View& view, const std::vector<Mount>& more,
-                        const Host& host) {
-  std::vector<Mount> mounts = view.mounts;
-  mounts.insert(mounts.end(), more.begin(), more.end());
+std::string path_inside(const std::string& path, const MountLists& mounts, const Host& host) {
   std::vector<std::string> kept;
   const auto keep = [&](const std::string& entry) {
     PathFact fact;
@@ -259,6 +269,11 @@ std::string reduce_path(const std::string& path, const View& view, const std::ve
   std::string out;
   for (const auto& entry : kept) out += (out.empty() ? "" : ":") + entry;
   return out;
+}
+
+std::string reduce_path(const std::string& path, const View& view, const std::vector<Mount>& more,
+                        const Host& host) {
+  return path_inside(path, {&view.mounts, &more}, host);
 }
 
 }  // namespace codexos::daemon

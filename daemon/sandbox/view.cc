@@ -16,6 +16,7 @@ namespace {
 struct PathRow {
   std::string_view path;
   const char* why;
+  bool entries = false;  // each of what is in it by itself, so that --show can add to it
 };
 
 /// Shown read-only where they exist. Symbolic links (merged /usr) are shown as links.
@@ -27,16 +28,16 @@ constexpr PathRow kSystem[] = {
     {"/lib32", "the dynamic loader"},
     {"/lib64", "the dynamic loader's name in every x86-64 program"},
     {"/libx32", "the dynamic loader"},
-    {"/opt", "vendors' programs"},
+    {"/opt", "vendors' programs", true},
     {"/nix", "programs of Nix"},
     {"/gnu", "programs of Guix"},
     {"/home/linuxbrew", "programs of Homebrew"},
     {"/var/lib/texmf", "TeX's formats and font maps: pdflatex does not start without"},
     {"/var/lib/ghc", "GHC's package database on Debian"},
-    {"/var/lib/gems", "Ruby gems installed for all"},
-    {"/var/lib/dpkg", "package builds ask which packages are installed"},
     {"/sys/devices/system/cpu", "how many processors there are: JVM, nproc, OpenMP"},
 };
+
+constexpr size_t kMaxEntries = 32;  // each is a mount
 
 constexpr PathRow kDevices[] = {
     {"null", "every program"}, {"zero", "mmap and dd"},   {"full", "tests of full disks"},
@@ -139,6 +140,15 @@ Mount tmpfs_at(MountRole role, std::string target, uint32_t mode, uint64_t size,
   return m;
 }
 
+Mount dir_at(MountRole role, std::string target, uint32_t mode) {
+  Mount m;
+  m.kind = MountKind::dir;
+  m.role = role;
+  m.target = std::move(target);
+  m.mode = mode;
+  return m;
+}
+
 Mount file_at(MountRole role, std::string target, std::string content, uint32_t mode) {
   Mount m;
   m.kind = MountKind::file;
@@ -159,12 +169,23 @@ Mount link_at(MountRole role, std::string target, std::string text) {
 }
 
 void add_system(const Host& host, std::vector<Mount>& out) {
-  for (const auto& row : kSystem) {
-    const std::string path(row.path);
+  const auto add = [&](const std::string& path) {
     if (std::string text; host.read_link(path, text))
       out.push_back(link_at(MountRole::system, path, std::move(text)));
     else
       bind_existing(host, MountRole::system, path, path, out);
+  };
+  for (const auto& row : kSystem) {
+    const std::string path(row.path);
+    PathFact fact;
+    const bool apart = row.entries && host.lookup(path, fact) && fact.path == path;
+    const auto names = apart ? host.list(path) : std::vector<std::string>();
+    if (!apart || names.size() > kMaxEntries) {
+      add(path);
+      continue;
+    }
+    out.push_back(dir_at(MountRole::system, path, 0755));
+    for (const auto& name : names) add(join_path(path, name));
   }
 }
 
@@ -192,12 +213,7 @@ void add_scratch(const Inside& who, std::vector<Mount>& out) {
   for (const auto& row : kScratch)
     out.push_back(tmpfs_at(MountRole::scratch, std::string(row.path), row.mode, kScratchBytes,
                            kScratchInodes));
-  Mount lock;
-  lock.kind = MountKind::dir;
-  lock.role = MountRole::scratch;
-  lock.target = "/run/lock";
-  lock.mode = 01777;
-  out.push_back(std::move(lock));
+  out.push_back(dir_at(MountRole::scratch, "/run/lock", 01777));
   out.push_back(link_at(MountRole::scratch, "/var/run", "/run"));
   out.push_back(link_at(MountRole::scratch, "/var/lock", "/run/lock"));
   out.push_back(tmpfs_at(MountRole::home, who.home, 0700, kScratchBytes, kScratchInodes));
@@ -207,7 +223,7 @@ void add_scratch(const Inside& who, std::vector<Mount>& out) {
 void add_cache_links(const Inside& who, std::vector<Mount>& out) {
   for (const auto& row : cache_rows()) {
     const std::string target = join_path(who.home, row.target);
-    const Mount* at = mount_at(target, out);
+    const Mount* at = mount_at(target, {&out});
     // Inside a toolchain (GOROOT at ~/go) there is no place for it.
     if (at == nullptr || at->kind != MountKind::tmpfs) continue;
     out.push_back(link_at(MountRole::cache, target, join_path(kCacheRoot, row.folder)));

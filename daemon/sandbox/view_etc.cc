@@ -90,7 +90,7 @@ bool plain_name(std::string_view s) {
 }
 
 std::string passwd_text(const Inside& who) {
-  std::string t = "root:x:0:0:root:/root:/bin/sh\n";
+  std::string t = who.user == "root" ? "" : "root:x:0:0:root:/root:/bin/sh\n";
   t += who.user + ":x:" + std::to_string(who.uid) + ":" + std::to_string(who.gid) +
        "::" + who.home + ":" + who.shell + "\n";
   if (who.uid != 65534) t += "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
@@ -98,7 +98,7 @@ std::string passwd_text(const Inside& who) {
 }
 
 std::string group_text(const Inside& who) {
-  std::string t = who.gid == 0 ? "" : "root:x:0:\n";
+  std::string t = who.group == "root" ? "" : "root:x:0:\n";
   t += who.group + ":x:" + std::to_string(who.gid) + ":\n";
   if (who.gid != 65534) t += "nogroup:x:65534:\n";
   return t;
@@ -152,16 +152,31 @@ void add_entry(const Host& host, const std::string& path, std::vector<Mount>& ou
 
 }  // namespace
 
+std::string inside_user(const Caller& c) { return plain_name(c.user) ? c.user : "user"; }
+
+// Accounts of services have "/" or a folder of the system as their home: it cannot be a private
+// one.
+std::string inside_home(const Caller& c) {
+  const std::string home = normal_path(c.home);
+  const bool of_the_system = home == "/" || shown_anyway(home) || path_within("/usr", home) ||
+                             path_within(home, "/etc") || path_within(home, "/proc") ||
+                             path_within(home, "/dev") || path_within(home, "/sys");
+  if (of_the_system || home.find_first_of(":\n") != std::string::npos)
+    return "/home/" + inside_user(c);
+  return home;
+}
+
 Inside inside_of(const Caller& c, const Host& host) {
   Inside who;
-  const bool root = c.uid == 0;  // the inside is never 0: unshare and bwrap fail there in `nested`
-  who.uid = root ? 1000 : c.uid;
-  who.gid = root || c.gid == 0 ? 1000 : c.gid;
-  who.user = root ? "codexos" : c.user;
-  if (!plain_name(who.user) || who.user == "root") who.user = "user";
+  // Never 0, or unshare and bwrap fail in `nested`. The name stays: what is root's outside is
+  // root's.
+  who.uid = c.uid == 0 ? 1000 : c.uid;
+  who.gid = c.uid == 0 || c.gid == 0 ? 1000 : c.gid;
+  who.user = inside_user(c);
+  who.home = inside_home(c);
   std::string text;
   if (host.read("/etc/group", text)) who.group = field(line_of(text, c.gid), 0);
-  if (who.gid != c.gid || !plain_name(who.group)) who.group = who.user;
+  if (!plain_name(who.group)) who.group = who.user;
   text.clear();
   if (host.read("/etc/passwd", text)) who.shell = field(line_of(text, c.uid), 6);
   PathFact fact;
@@ -172,13 +187,6 @@ Inside inside_of(const Caller& c, const Host& host) {
     who.shell.clear();
   if (who.shell.empty() || !host.lookup(who.shell, fact))
     who.shell = host.lookup("/bin/bash", fact) ? "/bin/bash" : "/bin/sh";
-  who.home = normal_path(c.home);
-  // Accounts of services have "/" or a folder of the system as their home: it cannot be a private
-  // one.
-  if (who.home == "/" || shown_anyway(who.home) || path_within(who.home, "/etc") ||
-      path_within(who.home, "/proc") || path_within(who.home, "/dev") ||
-      path_within("/usr", who.home) || who.home.find_first_of(":\n") != std::string::npos)
-    who.home = "/home/" + who.user;
   return who;
 }
 

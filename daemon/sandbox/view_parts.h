@@ -20,20 +20,24 @@ constexpr uint64_t kScratchInodes = 1 << 18;
 /// Where the workspace's package caches are mounted, all at once; links below HOME lead there.
 constexpr std::string_view kCacheRoot = "/var/cache/codexos";
 
-/// The mount that decides what is at `target`: the last one that covers it.
-const Mount* mount_at(const std::string& target, const std::vector<Mount>& mounts);
-
 /// Who the task is inside.
 struct Inside {
   uint32_t uid = 0, gid = 0;
   std::string user, group, home, shell;
 };
 Inside inside_of(const Caller& c, const Host& host);
+/// The parts that ask nobody.
+std::string inside_user(const Caller& c);
+std::string inside_home(const Caller& c);
+
+/// Mounts in the order they are made, in several lists: nothing is copied.
+using MountLists = std::vector<const std::vector<Mount>*>;
 
 /// A read-only bind of `path` at `target`; nothing when it does not exist.
 void bind_existing(const Host& host, MountRole role, const std::string& path,
                    const std::string& target, std::vector<Mount>& out);
 Mount tmpfs_at(MountRole role, std::string target, uint32_t mode, uint64_t size, uint64_t inodes);
+Mount dir_at(MountRole role, std::string target, uint32_t mode);
 Mount file_at(MountRole role, std::string target, std::string content, uint32_t mode = 0444);
 Mount link_at(MountRole role, std::string target, std::string text);
 
@@ -47,13 +51,20 @@ void add_toolchains(const Caller& c, const Inside& who, const Host& host, std::v
 
 /// The text of the user's git identity for ~/.gitconfig; empty when there is none.
 std::string git_identity(const Caller& c, const Host& host);
-/// Package registries, without credentials: environment name -> value.
-std::map<std::string, std::string> registries(const Caller& c, const Host& host);
+/// Package registries, without credentials, as the configuration files of npm and pip.
+struct HomeFile {
+  std::string path, text;  // path: relative to HOME
+};
+std::vector<HomeFile> registries(const Caller& c, const Host& host);
 
 /// Where the path of the inside is on the host, judged by `mounts` alone; false: it does not exist
 /// inside, or only inside (a tmpfs).
-bool host_path_of(const std::string& inside, const std::vector<Mount>& mounts, const Host& host,
+bool host_path_of(const std::string& inside, const MountLists& mounts, const Host& host,
                   PathFact& out);
+/// The mount that decides what is at `target`: the last one that covers it.
+const Mount* mount_at(const std::string& target, const MountLists& mounts);
+/// PATH reduced to what exists inside.
+std::string path_inside(const std::string& path, const MountLists& mounts, const Host& host);
 
 /// `pattern` is a name, or a prefix and '*'.
 bool name_fits(std::string_view pattern, std::string_view name);

@@ -53,8 +53,6 @@ constexpr SysctlRow kSysctls[] = {
     {"kernel/ostype", "", "uname in scripts"},
     {"kernel/osrelease", "", "uname in scripts, Go, WSL checks"},
     {"kernel/version", "", "uname in scripts"},
-    {"kernel/hostname", "codexos\n", "scripts"},
-    {"kernel/domainname", "(none)\n", "scripts"},
     {"kernel/overflowuid", "", "bwrap, podman"},
     {"kernel/overflowgid", "", "bwrap, podman"},
     {"kernel/pid_max", "", "JVM, databases"},

@@ -119,6 +119,8 @@ Result<Caller> Planner::make_caller(const std::map<std::string, std::string>& en
   if (c.home.empty() || c.home[0] != '/')
     return Error{Code::invalid, "the caller has no home folder", "set HOME"};
   if (PathFact fact; host_.lookup(c.home, fact)) c.home = fact.path;
+  // HOME set to somewhere else does not lay the real one open.
+  if (PathFact fact; host_.lookup(home_of_uid(passwd, uid), fact)) c.passwd_home = fact.path;
   return c;
 }
 

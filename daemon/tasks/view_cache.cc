@@ -39,6 +39,7 @@ std::vector<std::string> watched_paths(const ViewRequest& r, const View& view) {
                                "/etc/localtime",
                                "/etc/passwd",
                                "/etc/alternatives",
+                               "/opt",
                                r.caller.home + "/.gitconfig",
                                r.caller.home + "/.config/git/config",
                                "/"};

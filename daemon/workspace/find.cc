@@ -13,16 +13,16 @@ namespace codexos::daemon {
 namespace {
 
 /// Folders that a task has of its own: with the host's in their place it would not run, or see the
-/// host's devices and processes.
+/// host's devices and processes, or other users' homes.
 struct SystemRow {
   std::string_view path;
   bool inside_too;
 };
 constexpr SystemRow kSystem[] = {
-    {"/proc", true},   {"/sys", true},    {"/dev", false}, {"/dev/pts", true}, {"/dev/shm", false},
-    {"/etc", false},   {"/usr", false},   {"/bin", false}, {"/sbin", false},   {"/lib", false},
-    {"/lib32", false}, {"/lib64", false}, {"/var", false}, {"/run", false},    {"/boot", false},
-    {"/nix", false},   {"/opt", false},
+    {"/home", false},    {"/proc", true},   {"/sys", true},    {"/dev", false}, {"/dev/pts", true},
+    {"/dev/shm", false}, {"/etc", false},   {"/usr", false},   {"/bin", false}, {"/sbin", false},
+    {"/lib", false},     {"/lib32", false}, {"/lib64", false}, {"/var", false}, {"/run", false},
+    {"/boot", false},    {"/nix", false},   {"/opt", false},
 };
 
 bool same(const PathFact& a, const PathFact& b) { return a.dev == b.dev && a.ino == b.ino; }
@@ -39,8 +39,10 @@ bool lies_in(const std::string& path, const PathFact& dir, const Host& host) {
 /// Why this folder may not be a workspace (or another root of one); empty: it may.
 std::string refusal(const WorkspaceRequest& r, const PathFact& dir, const Host& host) {
   if (dir.path == "/") return "it is the whole file system";
-  if (dir.path == r.caller.home) return "it is your home folder";
-  if (path_within(r.caller.home, dir.path)) return "it holds your home folder";
+  for (const auto& home : {r.caller.home, r.caller.passwd_home}) {
+    if (dir.path == home) return "it is your home folder";
+    if (path_within(home, dir.path)) return "it holds your home folder";
+  }
   PathFact state;
   if (!r.state_home.empty() && host.lookup(r.state_home, state)) {
     if (lies_in(dir.path, state, host)) return "it lies in the state folder of codexos";

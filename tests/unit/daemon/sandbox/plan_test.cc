@@ -66,7 +66,9 @@ TEST_CASE("--show takes source, place and access apart") {
                         Row{"/srv/data/../file", "/srv/file", "/srv/file", true},
                         Row{"data/deep", "/srv/data/deep", "/srv/data/deep", true},
                         Row{"~/.ssh:rw", "/home/ann/.ssh", "/home/ann/.ssh", false},
-                        Row{"/srv/data:~/d", "/srv/data", "/home/ann/d", true}}) {
+                        Row{"/srv/data:~/d", "/srv/data", "/home/ann/d", true},
+                        Row{"/srv/data:/opt/d", "/srv/data", "/opt/d", true},
+                        Row{"/srv/data:/usr/share", "/srv/data", "/usr/share", true}}) {
     CAPTURE(row.text);
     const auto m = show(row.text);
     REQUIRE(m.ok());
@@ -104,7 +106,8 @@ TEST_CASE("--show refuses with the reason") {
         Row{"/srv/data:/", Code::denied, "would hide"},
         Row{"/srv/data:/home", Code::denied, "would hide /home/ann"},
         Row{"/srv/data:/etc/passwd", Code::denied, "would hide"},
-        Row{"/srv/data:/proc/1", Code::denied, "/proc"}}) {
+        Row{"/srv/data:/proc/1", Code::denied, "/proc"},
+        Row{"/srv/data:/usr/new", Code::denied, "read-only inside"}}) {
     CAPTURE(row.text);
     const auto m = show(row.text);
     REQUIRE(!m.ok());
@@ -112,6 +115,21 @@ TEST_CASE("--show refuses with the reason") {
     CAPTURE(m.error().message);
     CHECK(m.error().message.find(row.reason) != std::string::npos);
   }
+}
+
+TEST_CASE("HOME set elsewhere does not lay the real home open") {
+  ViewRequest r = ann();
+  const auto h = host();
+  r.caller.passwd_home = "/home/ann";
+  r.caller.home = "/srv/data";
+  r.state_home = "/var/state";
+  const auto v = make_view(r, h);
+  r.show = {"/home/ann"};
+  CHECK(!make_job_mounts(r, *v, h).ok());
+  r.show = {"/home/ann/.config"};
+  const auto m = make_job_mounts(r, *v, h);
+  REQUIRE(m.ok());
+  CHECK(at(*m, "/home/ann/.config/gh") != nullptr);
 }
 
 TEST_CASE("the state folder is recognised through a bind mount") {
@@ -187,31 +205,31 @@ TEST_CASE("folders of the workspace stay on PATH") {
   CHECK(env_of(r, h)["PATH"] == "/home/ann/p/node_modules/.bin:/usr/bin");
 }
 
-TEST_CASE("registries are taken over without tokens") {
-  auto h = host();
-  h.file("/home/ann/.npmrc",
-         "; mine\nregistry=https://ann:secret@npm.example/r/\n//npm.example/:_authToken=tok\n"
-         "cafile = /home/ann/ca.pem\n");
-  h.file("/home/ann/.config/pip/pip.conf",
-         "[install]\nindex-url = https://no.example\n[global]\nindex-url = "
-         "https://tok@pypi.example/simple\n"
-         "extra_index_url = https://${TOKEN}@x.example/\ncert = /etc/ssl/certs/ca.pem\n");
-  auto env = env_of(ann(), h);
-  CHECK(env["npm_config_registry"] == "https://npm.example/r/");
-  CHECK(env["PIP_INDEX_URL"] == "https://pypi.example/simple");
-  CHECK(env["PIP_CERT"] == "/etc/ssl/certs/ca.pem");
-  CHECK(env.count("PIP_EXTRA_INDEX_URL") == 0);
-  CHECK(env.count("npm_config_cafile") == 0);
-  for (const auto& [name, value] : env) CHECK(value.find("tok") == std::string::npos);
-}
-
-std::string git_text(const FakeHost& h) {
+std::string text_at(const FakeHost& h, const std::string& target) {
   const auto v = make_view(ann(), h);
   const auto m = make_job_mounts(ann(), *v, h);
   REQUIRE(m.ok());
-  const Mount* found = at(*m, "/home/ann/.gitconfig");
+  const Mount* found = at(*m, target);
   return found == nullptr ? "" : found->content;
 }
+
+TEST_CASE("registries are taken over without tokens") {
+  auto h = host();
+  CHECK(text_at(h, "/home/ann/.npmrc").empty());
+  h.file("/home/ann/.npmrc",
+         "; mine\nregistry=https://ann:secret@npm.example/r/\n//npm.example/:_authToken=tok\n"
+         "@acme:registry=https://acme.example/\n_auth=tok\nemail=a@b\ncafile = /home/ann/ca.pem\n");
+  h.file("/home/ann/.config/pip/pip.conf",
+         "[install]\nindex-url = https://no.example\n"
+         "[global]\nindex-url = https://tok@pypi.example/simple\n"
+         "extra_index_url = https://${TOKEN}@x.example/\ncert = /etc/ssl/certs/ca.pem\n");
+  CHECK(text_at(h, "/home/ann/.npmrc") ==
+        "@acme:registry = https://acme.example/\nregistry = https://npm.example/r/\n");
+  CHECK(text_at(h, "/home/ann/.config/pip/pip.conf") ==
+        "[global]\ncert = /etc/ssl/certs/ca.pem\nindex-url = https://pypi.example/simple\n");
+}
+
+std::string git_text(const FakeHost& h) { return text_at(h, "/home/ann/.gitconfig"); }
 
 TEST_CASE("of git's configuration only who commits and the first branch") {
   auto h = host();

@@ -106,6 +106,8 @@ TEST_CASE("root's tasks are 1000 inside and never 0 outside") {
   CHECK(v.uid.inside == 1000);
   CHECK(v.uid.host == 2000000001);
   CHECK(at(v.mounts, "/root")->kind == MountKind::tmpfs);
+  CHECK(at(v.mounts, "/etc/passwd")->content.find("root:x:1000:1000::/root:/bin/bash\n") == 0);
+  CHECK(at(v.mounts, "/etc/passwd")->content.find(":x:0:") == std::string::npos);
   auto r = root();
   r.task_host_uid = 0;
   CHECK(!make_view(r, debian()).ok());
@@ -225,13 +227,13 @@ TEST_CASE("of an unknown folder on PATH only the folder, and only when it looks 
 
 TEST_CASE("the state folder is covered, or its part of PATH dropped, wherever it lies") {
   auto h = debian();
-  h.dir("/opt/state/tenants");
+  h.dir("/opt/vendor/state/tenants");
   auto r = ann();
-  r.state_home = "/opt/state";
+  r.state_home = "/opt/vendor/state";
   const View v = view_of(r, h);
-  REQUIRE(at(v.mounts, "/opt/state") != nullptr);
-  CHECK(at(v.mounts, "/opt/state")->kind == MountKind::tmpfs);
-  CHECK(at(v.mounts, "/opt/state")->read_only);
+  REQUIRE(at(v.mounts, "/opt/vendor/state") != nullptr);
+  CHECK(at(v.mounts, "/opt/vendor/state")->kind == MountKind::tmpfs);
+  CHECK(at(v.mounts, "/opt/vendor/state")->read_only);
   h.dir("/home/ann/.local/state/codexos/bin");
   CHECK(toolchains(view_of(ann("/home/ann/.local/state/codexos/bin"), h)).empty());
 }

@@ -118,13 +118,25 @@ TEST_CASE("refused folders are refused with the reason") {
       CHECK(w.error().code == Code::denied);
       CHECK(w.error().message.find(row.reason) != std::string::npos);
     }
-  for (const char* path : {"/", "/proc", "/proc/self", "/sys/class", "/dev", "/etc", "/usr"}) {
+  for (const char* path :
+       {"/", "/proc", "/proc/self", "/sys/class", "/dev", "/etc", "/usr", "/home"}) {
     auto r = h.request("home/p");
     r.workspace = path;
     const auto w = find_workspace(r, real_host());
     REQUIRE(!w.ok());
     CHECK(w.error().code == Code::denied);
   }
+}
+
+TEST_CASE("HOME set elsewhere does not lay the real home open") {
+  Home h;
+  h.dir("home/.ssh");
+  auto r = h.request("home");
+  r.caller.passwd_home = r.caller.home;
+  r.caller.home = h.dir("other");
+  CHECK(!find_workspace(r, real_host()).ok());
+  r.cwd = h.path("home/.ssh");
+  CHECK(!find_workspace(r, real_host()).ok());
 }
 
 TEST_CASE("a link does not lead around a refusal, and the workspace is its realpath") {
