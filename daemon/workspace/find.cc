@@ -48,8 +48,12 @@ std::string refusal(const WorkspaceRequest& r, const PathFact& dir, const Host& 
     if (lies_in(dir.path, state, host)) return "it lies in the state folder of codexos";
     if (lies_in(state.path, dir, host)) return "it holds the state folder of codexos";
   }
-  for (const auto& never : never_shown(r.caller))
+  for (const auto& never : never_shown(r.caller)) {
+    PathFact fact;
     if (path_within(dir.path, never)) return never + " is never shown to a task";
+    if (path_within(never, dir.path) && host.lookup(never, fact))
+      return "it holds " + never + ", which is never shown to a task";
+  }
   for (const auto& row : kSystem)
     if (dir.path == row.path || (row.inside_too && path_within(dir.path, row.path)))
       return "a task has a " + std::string(row.path) + " of its own";

@@ -109,7 +109,7 @@ TEST_CASE("refused folders are refused with the reason") {
         Row{"home/.local/state/codexos", "state folder"},
         Row{"home/.local/state/codexos/tenants", "lies in the state folder"},
         Row{"home/.local", "holds the state folder"}, Row{"home/.ssh/deep", "never shown"},
-        Row{"home/.config/gh", "never shown"}})
+        Row{"home/.config/gh", "never shown"}, Row{"home/.config", "holds"}})
     for (const bool named : {false, true}) {
       CAPTURE(row.path);
       const auto w =
