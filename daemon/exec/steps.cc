@@ -107,6 +107,16 @@ Status write_user_limits(const View& view, int proc) {
   return {};
 }
 
+// Its own loopback is like any machine's of one user: servers on every port, also below 1024.
+Status free_all_ports(const View& view, int proc) {
+  if (view.host_network) return {};
+  const Fd fd(openat(proc, "sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return {};  // a kernel without IPv4
+  if (!fd || write(fd.get(), "0", 1) != 1)
+    return errno_error("write ip_unprivileged_port_start", errno);
+  return {};
+}
+
 Status same_object(int fd, uint64_t dev, uint64_t ino, const std::string& what) {
   if (ino == 0) return {};
   struct stat st {};
@@ -154,7 +164,10 @@ Status put_new(Sandbox& s, const Mount& m, const char* type,
   CODEXOS_ASSIGN(Fd fs, new_mount(type, options, flags));
   CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), m.target));
   CODEXOS_TRY(attach_mount(fs.get(), at.get()));
-  if (m.kind == MountKind::proc) CODEXOS_TRY(write_user_limits(*s.view, fs.get()));
+  if (m.kind == MountKind::proc) {
+    CODEXOS_TRY(write_user_limits(*s.view, fs.get()));
+    CODEXOS_TRY(free_all_ports(*s.view, fs.get()));
+  }
   if (m.kind == MountKind::tmpfs && m.read_only) s.seal.push_back(std::move(fs));
   return {};
 }
