@@ -249,7 +249,7 @@ EOF
     cat "$folder/.note" >&2
     die "run the first task" 1 "codexos health tells what this machine lacks"
   fi
-  (cd "$folder" && "$codexos" run --plan-only -- bash program 2>/dev/null) | grep -E '(\.ssh|network)' | head -n 3 | sed 's/^ */  plan: /' || true
+  (cd "$folder" && "$codexos" run --plan-only -- bash program 2>/dev/null) | grep -E '^(network|.*~/\.ssh)' | head -n 3 | sed 's/^ */  plan: /' || true
   say "What it changed is held back: codexos diff --name-status"
   (cd "$folder" && "$codexos" diff --name-status setup-demo) | sed 's/^/  /'
   say "  and notes.txt still says: $(cat "$folder/notes.txt")"

@@ -96,7 +96,7 @@ alive() {
   [ -n "$state" ] && [ "$state" != Z ] && [ "$state" != X ]
 }
 dead() { ! alive "$1"; }
-daemon_pid() { CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null | jq -r 'select(.running) | .pid'; }
+daemon_pid() { { CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null || true; } | jq -r 'select(.running) | .pid'; }
 state_is() { [ "$(field "$1" .state 2>/dev/null)" = "$2" ]; }
 ended() { field "$1" .state 2>/dev/null | grep -qxE 'succeeded|failed|killed|timed_out|denied|lost'; }
 # How often the marker $1 stands in the command line of a process on this machine.

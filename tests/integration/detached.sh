@@ -22,9 +22,9 @@ expect_ok codexos logs "$x"
 step '--json prints the task'
 expect_ok codexos --json run -d -- true
 expect_match "$(json .id <<<"$out")" '^[a-z2-7]{12}$'
-step 'a start that fails is told at once, with the code of run'
-expect_code 127 codexos run -d -- no-such-program
-expect_has "$err" 'error: '
+step 'a start that fails is told by wait'
+x=$(codexos run -d -- no-such-program)
+expect_code 127 codexos wait "$x"
 step '--rm forgets it'
 x=$(codexos run -d --rm -- true)
 wait_until 10 eval '! codexos inspect '"$x"

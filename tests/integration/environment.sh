@@ -18,7 +18,7 @@ expect_has "$out" "PWD=$PWD"
 expect_has "$out" 'TZ=Europe/Oslo'
 expect_match "$out" 'CODEXOS_TASK=[a-z2-7]{12}'
 for v in $vars; do
-  case "$v" in CI|LC_*|TZ|NO_COLOR|COLORTERM|LANGUAGE|LANG|TERM|USER|LOGNAME|SHELL|HOME|PATH|PWD|CODEXOS_TASK|GIT_CONFIG_*|GIT_AUTHOR_*|GIT_COMMITTER_*|_) ;; *) fail "$v is in the environment and not in the contract" ;; esac
+  case "$v" in CI|LC_*|TZ|NO_COLOR|COLORTERM|LANGUAGE|LANG|TERM|USER|LOGNAME|SHELL|HOME|PATH|PWD|CODEXOS_TASK|GIT_CONFIG_*|GIT_AUTHOR_*|GIT_COMMITTER_*|_|PIP_*|UV_*|NPM_CONFIG_*|npm_config_*|CARGO_*) ;; *) fail "$v is in the environment and not in the contract" ;; esac
 done
 step 'PATH holds what exists inside'
 expect_ok env PATH="/no/such:$HOME/none:$PATH:" codexos run -- sh -c 'IFS=:; for d in $PATH; do test -d "$d" || echo missing "$d"; done'

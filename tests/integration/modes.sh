@@ -30,7 +30,7 @@ expect_eq "$(stat -c %u:%g w)" "$(id -u):$(id -g)" 'the owner of a file written 
 printf 'a\n' >a
 step read-only
 expect_ok codexos run --mode read-only -- cat a
-expect_code 1 codexos run --mode read-only -- sh -c 'echo no >a'
+expect_code 1 codexos run --mode read-only -- touch a
 expect_match "$err" 'Read-only|Permission'
 expect_eq "$(cat a)" a
 step none
@@ -38,8 +38,10 @@ expect_ok codexos run --mode none -- sh -c 'pwd; ls'
 expect_hasnt "$out" d/b
 expect_code 1 codexos run --mode none -- cat "$PWD/a"
 step --write
-mkdir -p out
+mkdir -p out && touch report.txt
 expect_ok codexos run --write out --write report.txt -- sh -c 'echo r >out/r; echo h >held; echo t >report.txt'
 expect_eq "$(cat out/r)" r
 expect_no_file held
+expect_eq "$(cat report.txt)" t
+expect_error 125 nothing codexos run --write nothing -- true
 expect_eq "$(stat -c %u:%g out/r)" "$(id -u):$(id -g)"

@@ -11,7 +11,7 @@ for name in 'a:b' 'a,b' 'a\b' $'new\nline' 'ünïcödé 名' "quo'te\"s" 'sp ace
   expect_eq "$out" "$PWD" "the folder inside"
   expect_eq "$(cat "f $name")" old
   expect_no_file "added f $name"
-  expect_ok codexos --json diff --name-status
+  expect_ok codexos --json diff --name-status "$(codexos ps -aq -n 1)"
   expect_eq "$(jq -r '[.changes[].status]|sort|join(" ")' <<<"$out")" 'A M' "changes in $name"
   expect_ok codexos run --from last -w .. -- cat "f $name"
   expect_eq "$out" new

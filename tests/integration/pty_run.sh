@@ -23,7 +23,7 @@ expect_code 137 pty -- sh -c 'before=$(stty -g); codexos run -- sh -c "kill -KIL
 step 'keys become signals'
 expect_code 130 pty --expect READY --send '\x03' -- codexos run -- sh -c 'echo READY; exec sleep 60'
 expect_code 131 pty --expect READY --send '\x1c' -- codexos run -- sh -c 'echo READY; ulimit -c 0; exec sleep 60'
-expect_ok pty --send '\x04' -- codexos run -- cat
+expect_ok pty --expect READY --send '\x04' -- codexos run -- sh -c 'echo READY; exec cat'
 step 'resize reaches the program'
 expect_ok pty --expect READY --resize 50x132 --expect '50 132' -- codexos run -- bash -c 'trap "stty size; exit 0" WINCH; echo READY; while :; do sleep 0.05; done'
 step 'TERM and colours'

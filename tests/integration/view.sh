@@ -15,7 +15,7 @@ if is_root; then
 else
   expect_eq "$(sed -n 1p <<<"$out")" "$(id -u)"
 fi
-expect_eq "$(sed -n 2p <<<"$out")" "$(id -un)"
+is_root || expect_eq "$(sed -n 2p <<<"$out")" "$(id -un)"
 expect_eq "$(sed -n 3,4p <<<"$out" | sort -u)" "$HOME"
 in_task 'stat -c %u . file.txt | sort -u; id -u'
 expect_eq "$(sort -u <<<"$out" | wc -l)" 1 'the workspace belongs to the user of the task'
@@ -30,8 +30,7 @@ in_task 'ls /; cat /etc/hostname /etc/hosts /etc/resolv.conf /etc/passwd /etc/gr
 expect_has "$out" localhost
 expect_code 1 codexos run -- test -e /etc/shadow
 expect_code 1 codexos run -- test -e /root/.bashrc
-expect_code 1 codexos run -- sh -c 'echo x >/usr/x'
-expect_code 1 codexos run -- sh -c 'echo x >/etc/x || echo x >/x'
+for path in /usr/x /etc/x /x /opt/x; do expect_code 1 codexos run -- touch $path; done
 in_task 'ls /boot /var/log /var/lib /srv /mnt /media 2>/dev/null | head -3'
 expect_eq "$out" ''
 step '/dev'
@@ -61,7 +60,7 @@ step '--show'
 mkdir -p "$HOME/data/deep" && printf 'shown\n' >"$HOME/data/deep/f"
 expect_ok codexos run --show "$HOME/data" -- cat "$HOME/data/deep/f"
 expect_eq "$out" shown
-expect_code 1 codexos run --show "$HOME/data" -- sh -c "echo x >$HOME/data/deep/f"
+expect_code 1 codexos run --show "$HOME/data" -- rm "$HOME/data/deep/f"
 expect_ok codexos run --show "$HOME/data:/srv/data:rw" -- sh -c 'echo written >/srv/data/deep/g'
 expect_eq "$(cat "$HOME/data/deep/g")" written
 expect_eq "$(stat -c %u "$HOME/data/deep/g")" "$(id -u)"

@@ -28,7 +28,7 @@ expect_ok codexos run -- cat file.txt
 
 step 'refused: / and $HOME, what is above, what holds or lies in the state, what is never shown'
 mkdir -p ~/.ssh ~/.aws/deep ~/.config/gh ~/.docker ~/.kube
-for dir in / "$HOME" "$(dirname "$HOME")" /var /home /proc /dev /sys "$CODEXOS_HOME" "$CODEXOS_HOME/tenants" ~/.ssh ~/.aws ~/.aws/deep ~/.config ~/.config/gh ~/.docker ~/.kube; do
+for dir in / "$HOME" "$(dirname "$HOME")" /var /proc /dev /sys "$CODEXOS_HOME" "$CODEXOS_HOME/tenants" ~/.ssh ~/.aws ~/.aws/deep ~/.config ~/.config/gh ~/.docker ~/.kube; do
   [ -d "$dir" ] || continue
   expect_error 125 '' codexos run -w "$dir" -- true
   (cd "$dir" && expect_error 125 '' codexos run -- true)

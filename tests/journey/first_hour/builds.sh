@@ -43,7 +43,7 @@ expect_ok codexos run -- python3 -m unittest
 expect_has "$err" 'OK'
 
 step 'AddressSanitizer with LeakSanitizer'
-expect_code 23 codexos run -e ASAN_OPTIONS=detect_leaks=1 -- sh -c 'g++ -g -fsanitize=address leak.cc -o /tmp/leak && /tmp/leak'
+expect_code 23 codexos run -e ASAN_OPTIONS=detect_leaks=1:exitcode=23 -- sh -c 'g++ -g -fsanitize=address leak.cc -o /tmp/leak && /tmp/leak'
 expect_has "$err" 'LeakSanitizer: detected memory leaks'
 expect_has "$err" '77 byte'
 

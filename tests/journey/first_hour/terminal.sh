@@ -8,10 +8,10 @@ home_gitconfig
 home_project
 expect_code 7 pty --rows 30 --cols 100 --expect 'READY' \
   --send 'tty; stty size\n' --expect '/dev/' --expect '30 100' \
-  --send 'sleep 100 &\n' --expect '[1]' --send 'jobs\n' --expect 'Running' \
-  --send 'fg\n' --expect 'sleep 100' --send '\x03' --expect 'READY' \
+  --send 'sleep 100 &\n' --expect '[1]' --send 'jobs\n' --expect 'Running' --expect 'READY' \
+  --send 'fg\n' --expect 'fg' --expect 'sleep 100' --sleep 0.3 --send '\x03' --expect 'READY' \
   --resize 40x90 --send 'stty size\n' --expect '40 90' \
-  --send 'sleep 200\n' --expect 'sleep 200' --sleep 0.3 --send '\x1a' --expect 'Stopped' --send 'kill %1; wait\n' \
+  --send 'sleep 200\n' --expect 'sleep 200' --sleep 0.3 --send '\x1a' --expect 'Stopped' --send 'kill -KILL %1; wait\n' \
   --send 'exit 7\n' -- \
   codexos run -e 'PS1=READY ' -- bash --norc --noprofile -i
 expect_hasnt "$out" 'no job control'
