@@ -225,6 +225,17 @@ Status check_choices(const Option& row, const std::vector<std::string>& values) 
   return {};
 }
 
+/// Names and ids have these characters only (wire::TaskCreate::name), so others cannot be found.
+Status check_task_names(const Command& c, const Args& words) {
+  constexpr std::string_view kChars =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  if (c.word_kind != Kind::task) return {};
+  for (size_t i = 0; i < words.size() && (i == 0 || c.words == Words::any); ++i)
+    if (words[i].empty() || words[i].find_first_not_of(kChars) != std::string::npos)
+      return Error{Code::not_found, fmt::format("no task \"{}\"", words[i]), "codexos ps -a"};
+  return {};
+}
+
 Status check_options(const Command& c, const Invocation& inv) {
   for (const auto rows : {c.options, global_options()}) {
     for (const Option& row : rows) {
@@ -281,6 +292,7 @@ Status parse_command(const Cut& cut, const Args& head, Invocation& inv, Parsed& 
   if (inv.has("help")) return {};
   CODEXOS_TRY(check_words(c, words, literal));
   CODEXOS_TRY(check_options(c, inv));
+  CODEXOS_TRY(check_task_names(c, words));
   inv.before = head;
   if (c.words == Words::payload) {
     const auto end =
@@ -288,6 +300,7 @@ Status parse_command(const Cut& cut, const Args& head, Invocation& inv, Parsed& 
     inv.before.insert(inv.before.end(), cut.rest.begin(), end);
     inv.payload = std::move(literal);
   } else {
+    CODEXOS_TRY(check_task_names(c, literal));
     words.insert(words.end(), literal.begin(), literal.end());
   }
   inv.words = std::move(words);

@@ -24,7 +24,7 @@ constexpr Option kRun[] = {
     {"-t, --tty", "", "give the program a terminal in any case"},
     {"--name", "NAME", "name the task", Kind::text},
     {"--label", "K=V", "label the task", Kind::text, L::now, true},
-    {"-w, --workspace", "DIR", "folder to work on (default: git work tree, or .)", Kind::dir},
+    {"-w, --workspace", "DIR", "folder to work on (default: git top level)", Kind::dir},
     {"--mode", "MODE", "overlay (default), direct, read-only or none", Kind::text, L::now, false,
      "overlay|direct|read-only|none"},
     {"--write", "PATH", "write this path of the workspace through", Kind::file, L::now, true},
@@ -80,11 +80,11 @@ constexpr Option kAttach[] = {
     {"--no-stdin", "", "only watch: forward neither input nor signals"},
 };
 constexpr Option kEvents[] = {
-    {"-f, --follow", "", "go on until the task ends, or for ever without TASK"},
+    {"-f, --follow", "", "go on until the task ends, or for ever"},
     {"--from", "SEQ", "begin with this sequence number", Kind::number},
 };
 constexpr Option kExec[] = {
-    {"-i, --interactive", "", "forward stdin (it always is, unless it is a terminal)"},
+    {"-i, --interactive", "", "no effect here: stdin is always forwarded"},
     {"-t, --tty", "", "give the program a terminal in any case"},
     {"-e, --env", "K[=V]", "set or pass a variable; GLOB_* passes many", Kind::text, L::now, true},
     {"--env-file", "FILE", "read variables from a file", Kind::file, L::now, true},
@@ -98,7 +98,7 @@ constexpr Option kKill[] = {
     {"-s, --signal", "SIGNAL", "name or number (default KILL)", Kind::signal},
 };
 constexpr Option kRm[] = {
-    {"-f, --force", "", "also running tasks (they are killed) and waiting changes"},
+    {"-f, --force", "", "also running tasks: they are killed"},
 };
 constexpr Option kPrune[] = {
     {"--all", "", "also tasks whose changes wait, and the caches"},

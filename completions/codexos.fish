@@ -71,7 +71,7 @@ complete -c codexos -n '__codexos_at "run"' -s i -l interactive -d 'forward stdi
 complete -c codexos -n '__codexos_at "run"' -s t -l tty -d 'give the program a terminal in any case'
 complete -c codexos -n '__codexos_at "run"' -l name -x -d 'name the task'
 complete -c codexos -n '__codexos_at "run"' -l label -x -d 'label the task'
-complete -c codexos -n '__codexos_at "run"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git work tree, or .)'
+complete -c codexos -n '__codexos_at "run"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'
 complete -c codexos -n '__codexos_at "run"' -l mode -x -a 'overlay direct read-only none' -d 'overlay (default), direct, read-only or none'
 complete -c codexos -n '__codexos_at "run"' -l write -r -F -d 'write this path of the workspace through'
 complete -c codexos -n '__codexos_at "run"' -l from -x -a '(codexos __ids 2>/dev/null)' -d 'start from an earlier task’s changes, or "last"'
@@ -111,12 +111,12 @@ complete -c codexos -n '__codexos_at "attach"' -x -a '(codexos __ids 2>/dev/null
 complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
 
 # events
-complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever without TASK'
+complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever'
 complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin with this sequence number'
 complete -c codexos -n '__codexos_at "events"' -x -a '(codexos __ids 2>/dev/null)'
 
 # exec
-complete -c codexos -n '__codexos_at "exec"' -s i -l interactive -d 'forward stdin (it always is, unless it is a terminal)'
+complete -c codexos -n '__codexos_at "exec"' -s i -l interactive -d 'no effect here: stdin is always forwarded'
 complete -c codexos -n '__codexos_at "exec"' -s t -l tty -d 'give the program a terminal in any case'
 complete -c codexos -n '__codexos_at "exec"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
 complete -c codexos -n '__codexos_at "exec"' -l env-file -r -F -d 'read variables from a file'
@@ -139,7 +139,7 @@ complete -c codexos -n '__codexos_at "pause"' -x -a '(codexos __ids 2>/dev/null)
 complete -c codexos -n '__codexos_at "resume"' -x -a '(codexos __ids 2>/dev/null)'
 
 # rm
-complete -c codexos -n '__codexos_at "rm"' -s f -l force -d 'also running tasks (they are killed) and waiting changes'
+complete -c codexos -n '__codexos_at "rm"' -s f -l force -d 'also running tasks: they are killed'
 complete -c codexos -n '__codexos_at "rm"' -x -a '(codexos __ids 2>/dev/null)'
 
 # prune

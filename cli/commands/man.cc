@@ -34,6 +34,26 @@ std::string plain(std::string_view s) {
   }
   return out;
 }
+/// Sentences, each on a line of its own, and lines wrapped: both as mandoc(1) likes it.
+std::string prose(std::string_view s) {
+  constexpr size_t kWidth = 78;
+  std::string out;
+  size_t column = 0;
+  while (!s.empty()) {
+    const size_t space = s.find(' ');
+    const std::string word = plain(s.substr(0, space));
+    s = space == s.npos ? std::string_view() : s.substr(space + 1);
+    const bool sentence = out.ends_with('.');
+    if (!out.empty()) {
+      const bool wrap = sentence || column + 1 + word.size() > kWidth;
+      out += wrap ? '\n' : ' ';
+      if (wrap) column = 0;
+    }
+    out += word;
+    column += word.size() + 1;
+  }
+  return out;
+}
 /// An argument of a macro.
 std::string arg(std::string_view s) {
   std::string out;
@@ -56,7 +76,7 @@ std::string command_section(const Command& c) {
   std::string out = fmt::format(".It Ic {}", c.name);
   if (!c.args.empty()) out += " Ar " + arg(c.args);
   out += "\n" + plain(c.summary) + ".\n";
-  if (!c.details.empty()) out += plain(c.details) + "\n";
+  if (!c.details.empty()) out += prose(c.details) + "\n";
   std::string options;
   for (const auto& o : c.options)
     if (o.landed == Landed::now) options += option_item(o);
@@ -77,15 +97,17 @@ std::string examples() {
 std::string exit_status() {
   std::string out =
       ".Sh EXIT STATUS\n.Ic run , wait , attach\nand\n.Ic exec\nexit with the program's own code, "
-      "with 128 + N when signal N ended it, "
-      "and otherwise by cause:\n.Bl -tag -width Ds\n";
+      "with 128 + N when signal N ended it,\nand otherwise by cause:\n.Bl -tag -width Ds\n";
   for (const auto& row : kCauses)
     if (row.exit_code >= 0 && !row.name.empty())
       out += fmt::format(".It {}\n{}\n", row.exit_code, row.name);
+  out +=
+      ".It 125\neverything else in which CodexOS, not the program, is the cause: wrong usage,\n"
+      "an unknown task, a refusal.\n";
   out += ".El\n.Pp\nThe other commands exit with 0, or with:\n.Bl -tag -width Ds\n";
   for (const auto& row : wire::kCodes)
     out += fmt::format(".It {}\n{}: {}.\n", row.exit_code, row.name, plain(row.title));
-  return out + ".It 130\ninterrupted.\n.El\n";
+  return out + ".It 6\na check ran and found problems.\n.It 130\ninterrupted.\n.El\n";
 }
 
 constexpr std::string_view kHead = R"(.\" SPDX-License-Identifier: Apache-2.0
@@ -103,8 +125,9 @@ constexpr std::string_view kHead = R"(.\" SPDX-License-Identifier: Apache-2.0
 .Op Ar argument ...
 .Sh DESCRIPTION
 .Nm
-runs a program as a task: in namespaces and behind a system call filter of its own, without network, without the
-secrets of the home folder, its changes to the workspace held back until they are taken.
+runs a program as a task: in namespaces and behind a system call filter of
+its own, without network, without the secrets of the home folder, its changes
+to the workspace held back until they are taken.
 It talks to
 .Xr codexosd 8 ,
 which it starts on demand.
@@ -113,7 +136,7 @@ Options that every command takes:
 .Bl -tag -width Ds
 )";
 
-constexpr std::string_view kTail = R"(.Sh ENVIRONMENT
+constexpr std::string_view kEnvironment = R"(.Sh ENVIRONMENT
 .Bl -tag -width Ds
 .It Ev CODEXOS_HOME
 The state folder, an absolute path.
@@ -127,8 +150,12 @@ or for root
 Set to 1: a command that finds no daemon fails instead of starting one.
 .It Ev NO_COLOR , CLICOLOR_FORCE
 Whether output is coloured.
+.It Ev CODEXOS_DAEMON
+The daemon's program, if it is not beside this one.
 .El
-.Sh SEE ALSO
+)";
+
+constexpr std::string_view kSeeAlso = R"(.Sh SEE ALSO
 .Xr codexos-internals 7 ,
 .Xr codexosd 8
 )";
@@ -145,7 +172,10 @@ Result<int> print_man(Context&, const Invocation&) {
       if (c.group == g.group && c.landed == Landed::now) rows += command_section(c);
     if (!rows.empty()) out += fmt::format(".Ss {}\n.Bl -tag -width Ds\n", g.title) + rows + ".El\n";
   }
-  CODEXOS_TRY(print(out + examples() + exit_status() + std::string(kTail)));
+  out += kEnvironment;
+  out += exit_status() + examples();
+  out += kSeeAlso;
+  CODEXOS_TRY(print(out));
   return 0;
 }
 
