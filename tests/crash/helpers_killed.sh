@@ -8,7 +8,9 @@ work
 expect_ok codexos run -- true
 pid=$(daemon_pid)
 for _ in 1 2 3 4 5; do
-  for child in $(ps -o pid= --ppid "$pid"); do kill -KILL "$child" 2>/dev/null || true; done
+  children=$(ps -o pid= --ppid "$pid" | xargs)
+  for child in $children; do kill -KILL "$child" 2>/dev/null || true; done
+  for child in $children; do wait_until 5 dead "$child"; done
   expect_code 3 codexos run -- sh -c 'exit 3'
 done
 step 'they die with the daemon'

@@ -25,7 +25,7 @@ done
 step "the walls hold with the workspace written through, read-only, and without one"
 expect_ok codexos run --mode direct -- ./probe default
 expect_ok codexos run --mode read-only -- ./probe default
-expect_ok codexos run --mode none --show "$PWD/probe:/opt/probe" -- /opt/probe default
+expect_ok codexos run --mode none --show "$PWD/probe:/srv/probe" -- /srv/probe default
 step "the walls hold in an exec session"
 task=$(codexos run -d -- sleep 100)
 wait_until 10 state_is "$task" running
