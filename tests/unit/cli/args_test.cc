@@ -116,9 +116,9 @@ TEST_CASE("wrong usage is said") {
   CHECK(refused({"-d", "run"}).error.code == Code::invalid);
 }
 
-TEST_CASE("a word that cannot be a task is not found") {
-  CHECK(refused({"inspect", "../../etc"}).error.code == Code::not_found);
-  CHECK(refused({"stop", "--", "-x y"}).error.code == Code::not_found);
+TEST_CASE("a word that cannot be a task is wrong usage") {
+  CHECK(refused({"inspect", "../../etc"}).error.code == Code::invalid);
+  CHECK(refused({"stop", "--", "-x y"}).error.code == Code::invalid);
   CHECK(parsed({"stop", "--", "-x"}).words == Args{"-x"});
 }
 
