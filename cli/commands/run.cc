@@ -132,6 +132,9 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   if (inv.has("name") && c.name.empty()) return Error{Code::invalid, "--name is empty", {}};
   if (inv.has("from") && inv.has("c") && inv.value("from") != "last")
     return Error{Code::invalid, "-c is --from last; only one of them can be given", {}};
+  for (const std::string_view key : {"workspace", "write", "show", "from", "env-file"})
+    for (const std::string& given : inv.values(key))
+      if (given.empty()) return Error{Code::invalid, fmt::format("--{} is empty", key), {}};
   CODEXOS_TRY(fill_labels(inv, c));
   CODEXOS_TRY(fill_limits(inv, c));
   fill_workspace(inv, env, c);

@@ -203,7 +203,22 @@ class Toolchains {
     PathFact fact;
     if (!host_.lookup(link, fact) || fact.is_dir || !below_home(fact.path) || covered(fact.path))
       return;
-    if (!add_root(fact.path) && !add_root(parent_path(fact.path))) add(fact.path);
+    if (!add_root(fact.path) && !add_root(parent_path(fact.path)) && !add_prefix(fact.path))
+      add(fact.path);
+  }
+
+  /// A prefix of its own (hier(7)): bin beside lib, libexec or share, and nothing hidden, so that
+  /// neither a repository nor a home is taken for one.
+  bool add_prefix(const std::string& program) {
+    const std::string bin = parent_path(program), prefix = parent_path(bin);
+    if (last_name(bin) != "bin" || !below_home(prefix)) return false;
+    const auto names = host_.list(prefix);
+    const auto has = [&](std::string_view n) {
+      return std::find(names.begin(), names.end(), n) != names.end();
+    };
+    const bool hidden =
+        std::any_of(names.begin(), names.end(), [](const std::string& n) { return n[0] == '.'; });
+    return !hidden && (has("lib") || has("libexec") || has("share")) && add(prefix);
   }
 
   /// Of a folder that the table does not know: programs by its name, and nothing hidden in it.

@@ -16,6 +16,7 @@ expect_eq "$(field s .cause)" sandbox_killed
 wait_until 5 no_processes_with 'sleep 4711.25'
 step 'both'
 codexos run -d --name both -- sleep 4711.5 >/dev/null
+wait_until 10 state_is both running
 shim=$(shim_of both); pid=$(daemon_pid)
 kill -KILL "$pid" "$shim"; wait_until 5 dead "$pid"; wait_until 5 dead "$shim"
 expect_code 125 timeout 20 codexos wait both

@@ -30,6 +30,6 @@ for path in "$CODEXOS_HOME" "$CODEXOS_HOME/tenants" "$(dirname "$CODEXOS_HOME")"
   expect_error 125 "$(basename "$path")" codexos run --show "$path" -- true
 done
 expect_error 125 state codexos run -w "$CODEXOS_HOME" -- true
-expect_error 125 state codexos run -w "$(dirname "$CODEXOS_HOME")" -- true
+expect_error 125 'cannot be a workspace' codexos run -w "$(dirname "$CODEXOS_HOME")" -- true
 step "the daemon lives, and answers its own user"
 expect_ok codexos run -- true

@@ -16,7 +16,7 @@ ln -s "$HOME" home-link
 export SECRET_TOKEN=$canary SSH_AUTH_SOCK=/tmp/agent DOCKER_HOST=unix:///x LD_PRELOAD='' GITHUB_TOKEN=$canary
 
 step "no secret of the home is found by looking everywhere"
-expect_ok codexos run -- sh -c "grep -rs $canary / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix; cat leak home-link/.netrc 2>/dev/null; true"
+expect_ok codexos run -- sh -c "grep -rs $canary / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix --exclude-dir=dev; cat leak home-link/.netrc 2>/dev/null; true"
 expect_hasnt "$out" "token=$canary"
 step "nor in the environment or in any process"
 expect_ok codexos run -- sh -c 'env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr "\0" "\n"'
@@ -31,6 +31,7 @@ exec 7<&-
 step "the host's mounts are not seen"
 expect_ok codexos run -- cat /proc/self/mountinfo
 expect_hasnt "$out" ' /mnt'
+marker=7$RANDOM.$RANDOM
 step "a mount made by the task is not seen outside, nor a process left behind"
-expect_ok codexos run -- sh -c "sleep 987.654 & setsid sleep 987.655 & exit 0"
-wait_until 5 no_processes_with 987.65
+expect_ok codexos run -- sh -c "sleep 98$RANDOM.5 & setsid sleep $marker & exit 0"
+wait_until 5 no_processes_with "sleep $marker"

@@ -20,13 +20,13 @@ expect_ok codexos run -- plain
 expect_eq "$out" 'a plain script'
 
 step 'they are read-only'
-expect_code 1 codexos run -- sh -c 'echo evil >~/.local/bin/plain'
-expect_code 1 codexos run -- sh -c 'echo evil >~/.cargo/bin/rustup'
+expect_code 2 codexos run -- sh -c 'echo evil >~/.local/bin/plain'
+expect_code 2 codexos run -- sh -c 'echo evil >~/.cargo/bin/rustup'
 expect_code 1 codexos run -- sh -c 'rm -f ~/.local/share/tool/lib/data'
 expect_eq "$(plain)" 'a plain script'
 
 step 'what lies beside them is not there'
-for path in ~/.cargo/credentials.toml ~/.local/share/keyrings ~/.ssh ~/.aws ~/.npmrc ~/.netrc ~/.config/gh ~/.docker ~/.kube ~/.bash_history ~/.mozilla ~/.gitconfig-work; do
+for path in ~/.cargo/credentials.toml ~/.local/share/keyrings ~/.ssh ~/.aws ~/.netrc ~/.config/gh ~/.docker ~/.kube ~/.bash_history ~/.mozilla ~/.gitconfig-work; do
   expect_code 2 codexos run -- ls "$path"
 done
 expect_ok codexos run -- sh -c 'grep -rs CANARY ~ / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix || true'
