@@ -36,6 +36,7 @@ constexpr EtcRow kEtc[] = {
     {"texmf texlive papersize libpaper.d", "TeX"},
     {"fonts ghostscript ImageMagick-* gtk-3.0 gtk-4.0 glvnd OpenCL",
      "rendering of documents and images"},
+    {"chromium* firefox*", "browsers' defaults: Debian's chromium is a script that reads them"},
     {"terminfo inputrc nanorc vim screenrc tmux.conf", "terminals and editors"},
     {"localtime timezone locale.alias locale.conf locale.gen", "time zone and language"},
     {"services protocols rpc networks ethertypes netconfig host.conf bindresvport.blacklist",
