@@ -162,6 +162,7 @@ build() {
   dir=$(build_folder)
   mkdir -p "$dir"
   log="$dir/setup.log"
+  [ -e "$dir/bin/codexosd" ] || say "build: Release, in $dir; 2 to 5 minutes once"
   if [ ! -e "$dir/build.ninja" ]; then
     cmake -S "$here" -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release >"$log" 2>&1 ||
       { tail -n 40 "$log" >&2; die "configure the build: cmake failed" 1 "the whole log: $log"; }
@@ -261,7 +262,6 @@ EOF
 
 do_setup() {
   install_packages "$(missing_of "$build_packages")" ''
-  [ -e "$(build_folder)/bin/codexosd" ] || say "build: Release, 1 to 4 minutes once"
   build codexos codexosd codexos-exec
   install_files
   say "installed: $prefix/bin/codexos"

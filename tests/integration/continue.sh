@@ -15,7 +15,7 @@ step 'without -c: the real folder, and a line that says so'
 expect_ok codexos run --name apart -- cat f
 expect_eq "$out" base
 expect_match "$err" '-c'
-expect_has "$err" apply
+expect_has "$err" "codexos diff"
 step 'the chain'
 expect_eq "$(field two .from)" "$(field one .id)"
 expect_ok codexos diff --name-status three

@@ -11,7 +11,8 @@ expect_code 7 pty --rows 30 --cols 100 --expect 'READY' \
   --send 'sleep 100 &\n' --expect '[1]' --send 'jobs\n' --expect 'Running' --expect 'READY' \
   --send 'fg\n' --expect 'fg' --expect 'sleep 100' --sleep 0.3 --send '\x03' --expect 'READY' \
   --resize 40x90 --send 'stty size\n' --expect '40 90' \
-  --send 'sleep 200\n' --expect 'sleep 200' --sleep 0.3 --send '\x1a' --expect 'Stopped' --send 'kill -KILL %1; wait\n' \
+  --send 'sleep 200\n' --expect 'sleep 200' --sleep 0.3 --send '\x1a' --expect 'Stopped' --expect 'READY' \
+  --send 'fg %1\n' --expect 'fg %1' --expect 'sleep 200' --sleep 0.3 --send '\x03' --expect 'READY' \
   --send 'exit 7\n' -- \
   codexos run -e 'PS1=READY ' -- bash --norc --noprofile -i
 expect_hasnt "$out" 'no job control'
