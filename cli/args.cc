@@ -133,7 +133,7 @@ Status cut_at_verb(const Args& args, Cut& cut, Parsed& out, bool& done) {
       cut.globals.push_back(args[++at]);
   }
   if (at >= args.size()) return usage_error("no command is given", "codexos --help");
-  const std::string verb = args[at];
+  const std::string& verb = args[at];
   cut.command = find_command(verb);
   if (cut.command == nullptr && !verbs_of(verb).empty()) {
     CODEXOS_TRY(choose_noun_verb(args, at, cut));
@@ -195,7 +195,7 @@ class Splitter {
   }
   /// CLI11 says "--name: 1 required TEXT missing"; the rest of its messages cannot come up here.
   static std::string explain(const CLI::ParseError& e) {
-    const std::string text = e.what();
+    std::string text = e.what();
     if (const size_t colon = text.find(':'); text.find("required") != std::string::npos)
       return fmt::format("option {} needs a value", text.substr(0, colon));
     return text;

@@ -97,8 +97,9 @@ Status spawn_daemon(const Place& place, int64_t deadline) {
   // It may have ended because another one, started by hand, was faster.
   if (connect_unix(place.socket, SocketType::stream).ok()) return {};
   waitpid(pid, nullptr, WNOHANG);
+  const std::string log = place.home + "/codexosd.log";
   return Error{Code::unavailable, reason_of(said, place.home, program),
-               fmt::format("its log is {}/codexosd.log", place.home)};
+               access(log.c_str(), R_OK) == 0 ? fmt::format("its log is {}", log) : std::string()};
 }
 
 }  // namespace
@@ -126,7 +127,11 @@ Result<Fd> connect_or_start(const Place& place, Start start) {
         fmt::format("no daemon listens on {}, and CODEXOS_NO_AUTOSTART forbids to start it",
                     place.socket),
         "codexos daemon start"};
-  const auto failed = [](Error e) { return std::move(e).during("start the daemon"); };
+  // Whatever the reason, to the caller it is a daemon that is not there.
+  const auto failed = [](Error e) {
+    if (e.code != Code::timeout) e.code = Code::unavailable;
+    return std::move(e).during("start the daemon");
+  };
   if (auto r = make_dirs(place.home, 0700); !r.ok()) return failed(std::move(r).error());
   auto lock = open_file(place.home + "/start.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (!lock.ok()) return failed(std::move(lock).error());

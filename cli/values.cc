@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "cli/suggest.h"
@@ -103,7 +104,7 @@ Result<uint64_t> parse_duration(std::string_view text) {
   }
   if (total > static_cast<double>(kMaxMs))
     return Error{Code::invalid, fmt::format("{} is too long a time", quote_word(text)), {}};
-  const auto ms = static_cast<uint64_t>(total + 0.5);
+  const auto ms = static_cast<uint64_t>(std::llround(total));
   // A time that was given must not turn into "no limit" by rounding.
   return total > 0 && ms == 0 ? uint64_t{1} : ms;
 }

@@ -31,7 +31,9 @@ bool confirmed() {
 Result<bool> list_losses(Client& client, const Invocation& inv) {
   CODEXOS_ASSIGN(const auto would, ask_daemon(client, true, true));
   if (would.waiting.empty()) return true;
-  say(fmt::format("{} of the tasks have changes that were not applied:", would.waiting.size()));
+  say(would.waiting.size() == 1
+          ? "one task has changes that were not applied:"
+          : fmt::format("{} tasks have changes that were not applied:", would.waiting.size()));
   for (const std::string& id : would.waiting) (void)print_to(2, fmt::format("  {}\n", id));
   const bool ask = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 && !inv.has("force");
   return !ask || confirmed();
