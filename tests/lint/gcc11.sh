@@ -3,6 +3,7 @@
 # Every source compiles by g++ 11, which Ubuntu 22.04 has.
 # needs: g++-11 cmake ninja
 # timeout: 900
+# long
 # alone
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"

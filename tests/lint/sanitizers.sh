@@ -3,6 +3,7 @@
 # The unit tests, with AddressSanitizer and UndefinedBehaviorSanitizer.
 # needs: g++ cmake ninja
 # timeout: 1200
+# long
 # alone
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a task must not find: secrets of the home, the host's environment, descriptors, other users'
 # files, and anything that a link in the workspace points to.
+# timeout: 400
 # shellcheck source=../lib.sh
 . "${TESTS:-$(dirname "$0")/..}/lib.sh"
 
@@ -16,7 +17,7 @@ ln -s "$HOME" home-link
 export SECRET_TOKEN=$canary SSH_AUTH_SOCK=/tmp/agent DOCKER_HOST=unix:///x LD_PRELOAD='' GITHUB_TOKEN=$canary
 
 step "no secret of the home is found by looking everywhere"
-expect_ok codexos run -- sh -c "grep -rs $canary / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix --exclude-dir=dev; cat leak home-link/.netrc 2>/dev/null; true"
+expect_ok codexos run -- sh -c "grep -rs $canary / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr --exclude-dir=opt --exclude-dir=nix --exclude-dir=dev --exclude-dir=dpkg; cat leak home-link/.netrc 2>/dev/null; true"
 expect_hasnt "$out" "token=$canary"
 step "nor in the environment or in any process"
 expect_ok codexos run -- sh -c 'env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr "\0" "\n"'
@@ -34,4 +35,4 @@ expect_hasnt "$out" ' /mnt'
 marker=7$RANDOM.$RANDOM
 step "a mount made by the task is not seen outside, nor a process left behind"
 expect_ok codexos run -- sh -c "sleep 98$RANDOM.5 & setsid sleep $marker & exit 0"
-wait_until 5 no_processes_with "sleep $marker"
+wait_until 30 no_processes_with "sleep $marker"
