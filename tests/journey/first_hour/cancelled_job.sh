@@ -46,7 +46,7 @@ pid=$!
 wait_until 15 runs_inside "${mark}4"
 kill -KILL $pid
 wait $pid 2>/dev/null || true
-wait_until 20 no_processes_with "sleep ${mark}4"
+wait_until 40 no_processes_with "sleep ${mark}4"  # ten, and a loaded machine
 wait_until 5 ended job-deaf
 
 expect_eq "$(field "$bystander" .state)" running 'a task of someone else'
