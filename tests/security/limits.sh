@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # One task cannot take what all of a user's processes share.
 # needs: python3
-# timeout: 180
+# timeout: 400
+# alone
 # shellcheck source=../lib.sh
 . "${TESTS:-$(dirname "$0")/..}/lib.sh"
 
@@ -23,7 +24,7 @@ wait_until 20 sh -c "codexos logs $task | grep -q ."
 python3 -c 'import ctypes,sys; sys.exit(0 if ctypes.CDLL(None).inotify_init1(0) >= 0 else 1)' || fail 'the host got no inotify instance'
 expect_ok codexos kill "$task"
 step "a fork bomb ends, and the host goes on"
-expect_ok codexos run --timeout 20s -- python3 -c '
+expect_ok codexos run --timeout 120s -- python3 -c '
 import os
 n = 0
 try:
