@@ -7,6 +7,7 @@
 
 work
 codexos run -d --name d -- sh -c 'sleep 2; echo late; exit 9' >/dev/null
+wait_until 10 state_is d running
 { code=0; codexos run --name fg -- sh -c 'sleep 2; echo fg-out; exit 8' >fg.out 2>/dev/null || code=$?; echo $code >fg.code; } &
 wait_until 10 state_is fg running
 pid=$(daemon_pid)
@@ -20,8 +21,9 @@ expect_eq "$(field fg .exit_code)" 8
 for t in d fg; do expect_eq "$(codexos --json events $t | grep -c task.ended)" 1; done
 step 'control of an adopted task'
 codexos run -d --name a -- sleep 300 >/dev/null
+wait_until 10 state_is a running
 codexos daemon stop >/dev/null
-expect_ok codexos exec a -- true
+wait_until 10 codexos exec a -- true
 expect_ok codexos pause a
 expect_ok codexos resume a
 expect_ok codexos stop a
