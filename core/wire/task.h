@@ -14,6 +14,7 @@
 #include "core/base/fields.h"
 #include "core/base/outcome.h"
 #include "core/base/plan.h"
+#include "core/wire/changes.h"
 
 namespace codexos::wire {
 
@@ -103,20 +104,6 @@ struct TaskCreate {
   }
 };
 
-struct ChangeCount {
-  uint64_t added = 0;
-  uint64_t modified = 0;
-  uint64_t deleted = 0;
-  bool more = false;  // the bounded walk stopped: there are more
-  template <class Self, class V>
-  static void fields(Self& s, V& v) {
-    v("added", s.added, "paths that are new");
-    v("modified", s.modified, "paths with other content, type or mode");
-    v("deleted", s.deleted, "paths that are gone");
-    v("more", s.more, "the count was bounded and there are more");
-  }
-};
-
 struct Task {
   std::string id;
   std::string name;
@@ -184,30 +171,6 @@ struct TaskList {
   static void fields(Self& s, V& v) {
     v("tasks", s.tasks, "newest first");
     v("next", s.next, "cursor of the next page; empty: this was the last");
-  }
-};
-
-/// One changed path. status: A added, M modified, D deleted, T type changed.
-struct Change {
-  std::string status;
-  std::string
-      path;  // relative to root; bytes that are not UTF-8 are given as \xNN and `raw` is set
-  std::string root;  // the overlay root on the host
-  template <class Self, class V>
-  static void fields(Self& s, V& v) {
-    v("status", s.status, "A, M, D or T");
-    v("path", s.path, "path relative to root");
-    v("root", s.root, "the folder on the host");
-  }
-};
-
-struct ChangeList {
-  std::string task;
-  std::vector<Change> changes;
-  template <class Self, class V>
-  static void fields(Self& s, V& v) {
-    v("task", s.task, "task id");
-    v("changes", s.changes, "changed paths, sorted");
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/error.h"
@@ -61,6 +62,9 @@ Result<Workspace> find_workspace(const WorkspaceRequest& r, const Host& host);
 /// Mounted things below a root make a rootless overlay impossible: names of such mount points, from
 /// mountinfo text (proc(5)).
 std::vector<std::string> mounts_below(const std::string& mountinfo, const std::string& root);
+
+/// A path as text: bytes that are not UTF-8 as \xNN.
+std::string path_text(std::string_view path);
 
 /// Walks the layers of ended or running tasks; distrusts them (no links followed). Sorted by path.
 /// `limit` 0: all.

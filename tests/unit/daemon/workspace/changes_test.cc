@@ -1,79 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers as a kernel leaves them, made by hand. Whiteouts are device nodes, which only root can
-// make: without that right those cases are skipped, and say so.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include "core/os/file.h"
-#include "core/os/host.h"
-#include "daemon/workspace/workspace.h"
+#include "tests/unit/daemon/workspace/layer_tree.h"
 
 namespace codexos::daemon {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A real folder, and layers over it; gone at the end.
-class Tree {
- public:
-  Tree() {
-    char name[] = "/tmp/codexos-changes-XXXXXX";
-    top_ = mkdtemp(name);
-    for (const char* d : {"real", "layer/upper", "layer/work", "earlier/upper"})
-      fs::create_directories(top_ / d);
-  }
-  ~Tree() { (void)remove_tree(top_.string()); }
-  fs::path real(const std::string& p = "") const { return top_ / "real" / p; }
-  fs::path upper(const std::string& p = "") const { return top_ / "layer/upper" / p; }
-  fs::path earlier(const std::string& p = "") const { return top_ / "earlier/upper" / p; }
-
-  std::vector<Root> roots(bool with_earlier = false) const {
-    struct stat st {};
-    REQUIRE(stat(real().c_str(), &st) == 0);
-    Root r;
-    r.path = (top_ / "real").string();
-    r.dev = st.st_dev;
-    r.ino = st.st_ino;
-    r.layer = (top_ / "layer").string();
-    if (with_earlier) r.lowers.push_back((top_ / "earlier/upper").string());
-    return {r};
-  }
-  /// "A path" lines.
-  std::vector<std::string> changes(bool with_earlier = false) const {
-    bool more = false;
-    const auto list = list_changes(roots(with_earlier), 0, more);
-    REQUIRE(list.ok());
-    std::vector<std::string> out;
-    for (const auto& c : *list) out.push_back(c.status + " " + c.path);
-    return out;
-  }
-
- private:
-  fs::path top_;
-};
-
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path) << text;
-}
-bool whiteout(const fs::path& path) {
-  fs::create_directories(path.parent_path());
-  if (mknod(path.c_str(), S_IFCHR, makedev(0, 0)) == 0) return true;
-  MESSAGE("skipped: this user cannot make whiteouts");
-  return false;
-}
-void opaque(const fs::path& dir) {
-  fs::create_directories(dir);
-  REQUIRE(setxattr(dir.c_str(), "user.overlay.opaque", "y", 1, 0) == 0);
-}
 
 using Lines = std::vector<std::string>;
 
