@@ -35,6 +35,7 @@ nlohmann/|core/json
 boost/|core/http
 sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
+git2|daemon/workspace
 CLI/|cli/args.cc
 doctest|tests/unit
 '
