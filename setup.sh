@@ -20,7 +20,7 @@ readonly build_packages='
 g++|g++|230|the compiler
 cmake|cmake|95|the build
 ninja-build|ninja|1|the build
-pkg-config|pkg-config|1|finds SQLite, libseccomp and libgit2
+pkg-config|pkg-config|1|finds the libraries
 libcli11-dev|include/CLI/CLI.hpp|1|reads the command line
 libsqlite3-dev|include/sqlite3.h|4|the state
 libfmt-dev|include/fmt/format.h|1|text
@@ -28,6 +28,7 @@ libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge
+libssl-dev|include/openssl/evp.h|15|hashes content
 '
 # Without one of these `test` cannot say anything useful.
 readonly test_packages='

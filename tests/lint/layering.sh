@@ -16,7 +16,7 @@ core/policy|core/base core/json core/os core/wire
 daemon/store|core
 daemon/trust|core
 daemon/sandbox|core
-daemon/workspace|core
+daemon/workspace|core daemon/trust
 daemon/egress|core
 daemon/agents|core
 daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents
@@ -36,6 +36,7 @@ boost/|core/http
 sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
 git2|daemon/workspace
+openssl/|daemon/trust
 CLI/|cli/args.cc
 doctest|tests/unit
 '
