@@ -29,6 +29,7 @@ void fixed_columns(Row& r, V& v) {
   v("from_task", r.task.from);
   v("create_json", r.create_json);
   v("created_at_us", r.created_at_us);
+  v("clock_start_us", r.clock_start_us);
 }
 
 /// Columns that update_task() writes too.

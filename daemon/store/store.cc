@@ -29,17 +29,18 @@ namespace {
   "     or changes_state = 'waiting')"
 #define TASK_COLUMNS                                                          \
   "id, tenant, name, labels_json, argv_json, cwd, workspace, workspace_dev, " \
-  "workspace_ino, mode, from_task, create_json, created_at_us, state, "       \
-  "activity, isolation, seccomp, network, landlock_abi, cause, exit_code, "   \
-  "signal, detail, started_at_us, ended_at_us, usage_json, changes_json, "    \
-  "changes_state, notes_json, secret, shim_pid, shim_start_time, boot_id, "   \
-  "layers_json, rm"
+  "workspace_ino, mode, from_task, create_json, created_at_us, "              \
+  "clock_start_us, state, activity, isolation, seccomp, network, "            \
+  "landlock_abi, cause, exit_code, signal, detail, started_at_us, "           \
+  "ended_at_us, usage_json, changes_json, changes_state, notes_json, "        \
+  "secret, shim_pid, shim_start_time, boot_id, layers_json, rm"
 
 constexpr SqlText kInsertTask =
     "insert into task (" TASK_COLUMNS
     ") values (:id, :tenant, :name, :labels_json, :argv_json, :cwd, :workspace, :workspace_dev, "
-    ":workspace_ino, :mode, :from_task, :create_json, :created_at_us, :state, :activity, "
-    ":isolation, :seccomp, :network, :landlock_abi, :cause, :exit_code, :signal, :detail, "
+    ":workspace_ino, :mode, :from_task, :create_json, :created_at_us, :clock_start_us, :state, "
+    ":activity, :isolation, :seccomp, :network, :landlock_abi, :cause, :exit_code, :signal, "
+    ":detail, "
     ":started_at_us, :ended_at_us, :usage_json, :changes_json, :changes_state, :notes_json, "
     ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm)";
 // A row whose task has ended is found only with its own state and cause.
@@ -78,6 +79,7 @@ class StoreImpl final : public Store {
   Result<TaskRow> find_task(const std::string& name_or_prefix) override;
   Result<std::vector<TaskRow>> list_tasks(const TaskQuery& q) override;
   Result<std::vector<TaskRow>> unfinished_tasks() override;
+  Result<std::vector<TaskRow>> tasks_with_layers() override;
   Result<std::optional<TaskRow>> last_task(const std::string& workspace,
                                            bool waiting_only) override;
   Status append_event(wire::Event& e) override;
@@ -102,6 +104,7 @@ class StoreImpl final : public Store {
   Statement begin_, commit_, rollback_, savepoint_, release_, rollback_to_, check_;
   Statement insert_task_, update_task_, delete_task_, id_of_name_, ids_by_prefix_, load_task_;
   Statement list_open_, list_all_, list_workspace_, list_workspace_open_, unfinished_;
+  Statement with_layers_;
   Statement last_task_, last_waiting_;
   Statement next_seq_, insert_event_, events_of_task_, events_of_all_, raise_floor_;
   Statement find_key_, put_key_;
@@ -188,6 +191,8 @@ Status StoreImpl::prepare_all() {
       {unfinished_,
        SELECT_TASK "where " OPEN_TASKS " and state in ('queued', 'starting', 'running', 'paused', "
                    "'stopping') order by n"},
+      {with_layers_, SELECT_TASK
+       "where changes_state in ('waiting', 'continued') and ended_at_us <> 0 order by n"},
       {last_task_, SELECT_TASK "where workspace = ?1 order by n desc limit 1"},
       {last_waiting_,
        SELECT_TASK "where workspace = ?1 and changes_state = 'waiting' order by n desc limit 1"},
@@ -431,6 +436,11 @@ Result<std::vector<TaskRow>> StoreImpl::list_tasks(const TaskQuery& q) {
 
 Result<std::vector<TaskRow>> StoreImpl::unfinished_tasks() {
   Use use(unfinished_);
+  return read_tasks(*use);
+}
+
+Result<std::vector<TaskRow>> StoreImpl::tasks_with_layers() {
+  Use use(with_layers_);
   return read_tasks(*use);
 }
 

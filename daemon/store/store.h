@@ -24,6 +24,7 @@ struct TaskRow {
   std::string tenant = "default";
   std::string secret;  // of shim.sock
   int64_t created_at_us = 0;
+  int64_t clock_start_us = 0;  // CLOCK_REALTIME - CLOCK_BOOTTIME at creation; 0: not known
   int64_t started_at_us = 0;
   int64_t ended_at_us = 0;
   int32_t shim_pid = 0;
@@ -77,6 +78,9 @@ class Store {
   virtual Result<TaskRow> find_task(const std::string& name_or_prefix) = 0;
   virtual Result<std::vector<TaskRow>> list_tasks(const TaskQuery& q) = 0;  // newest first
   virtual Result<std::vector<TaskRow>> unfinished_tasks() = 0;
+  /// Ended tasks whose layers hold something: their changes wait, or a later task continues them.
+  /// Oldest first.
+  virtual Result<std::vector<TaskRow>> tasks_with_layers() = 0;
   /// The newest task of a workspace (by path, and device and inode), or nothing. waiting_only:
   /// whose changes wait.
   virtual Result<std::optional<TaskRow>> last_task(const std::string& workspace,

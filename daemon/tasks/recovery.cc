@@ -46,6 +46,7 @@ Status Supervisor::recover() {
     tasks_[id] = std::move(r);
     recover_one(id);
   }
+  record_missing_bases();
   return {};
 }
 

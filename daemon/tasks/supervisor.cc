@@ -151,6 +151,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start,
   }
   row.created_at_us = now_us();
   t.created_at = format_time(row.created_at_us);
+  row.clock_start_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME);
   row.tenant = request.tenant;
   row.secret = make_secret(16);
   row.boot_id = p_.boot_id;
@@ -476,6 +477,12 @@ void Supervisor::park_ahead() {
   if (!stored.ok()) return;
   const auto view = p_.planner.likely_view(stored->create.caller_env, stored->uid, stored->gid);
   if (view.ok()) p_.helpers.prepare(**view);
+}
+
+std::vector<std::string> Supervisor::live_tasks() const {
+  std::vector<std::string> out;
+  for (const auto& [id, r] : tasks_) out.push_back(id);
+  return out;
 }
 
 size_t Supervisor::running() const {

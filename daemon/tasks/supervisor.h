@@ -120,6 +120,10 @@ class Supervisor {
   void changes(const std::string& id, std::function<void(Result<wire::ChangeList>)> done);
 
   size_t running() const;
+  /// Tasks whose sandbox may still be there: what they are stacked on must stay.
+  std::vector<std::string> live_tasks() const;
+  /// Whether something works on the task's layers now.
+  bool uses_layers(const std::string& id) const { return tasks_.count(id) != 0; }
   TaskPaths paths(const TaskRow& row) const { return {p_.home, row.tenant, row.task.id}; }
 
  private:
@@ -178,6 +182,10 @@ class Supervisor {
   Status give_back_from(const TaskRow& row);
   void count_changes_of(TaskRow& row, bool started, std::string& note) const;
   void after_end(const std::string& id);
+  /// Has the worker write down what the real folders have now (daemon/workspace/base.h). Nothing
+  /// waits for it.
+  void record_base_of(const TaskRow& row, bool late);
+  void record_missing_bases();
   void end_not_written(const std::string& id, const Ended& end, bool unwritten, const Error& why);
   void tell_client(Running& r);
   void retire(const std::string& id);

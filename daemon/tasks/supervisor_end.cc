@@ -11,6 +11,7 @@
 #include "core/os/file.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/supervisor.h"
+#include "daemon/workspace/base.h"
 
 namespace codexos::daemon {
 namespace {
@@ -101,6 +102,9 @@ void Supervisor::finish(const std::string& id, const Ended& end) {
     end_not_written(id, end, unwritten, s.error());
     return;
   }
+  // The program is gone, the client not told yet: while the commit waits for the disk, the worker
+  // sees the real folders as they are before the user can react.
+  record_base_of(*r->end_row, false);
   p_.after_commit.add(
       [this, id] { after_end(id); },
       [this, id, end, unwritten](const Error& why) { end_not_written(id, end, unwritten, why); });
@@ -198,6 +202,39 @@ void Supervisor::after_end(const std::string& id) {
   for (const auto& done : std::exchange(r->on_end, {})) done(r->row.task);
   r = find_running(id);
   if (r != nullptr) maybe_resolve(*r);
+}
+
+void Supervisor::record_base_of(const TaskRow& row, bool late) {
+  const std::string& state = row.task.changes_state;
+  if (row.task.mode != wire::WorkspaceMode::overlay || (state != "waiting" && state != "continued"))
+    return;
+  const bool same_boot = row.boot_id == p_.boot_id;
+  p_.worker.submit([files = paths(row), row, late, same_boot]() -> Worker::Answer {
+    const auto record = [&]() -> Status {
+      CODEXOS_ASSIGN(const Roots roots,
+                     json::decode<Roots>(row.layers_json, json::Unknown::ignore));
+      CODEXOS_ASSIGN(ObjectStore objects, ObjectStore::open(files.objects()));
+      CODEXOS_ASSIGN(Base base, record_base(roots.roots, objects));
+      base.late = late;
+      if (!same_boot) base.clock_us = 0;
+      return write_base(files.base(), base);
+    };
+    // Without a base every path that may have been edited is a conflict: said, never lost.
+    if (const auto s = record(); !s.ok() && s.error().code != Code::not_found)
+      log_line(LogLevel::warning, "task " + row.task.id, "its base: " + s.error().message);
+    return nullptr;
+  });
+}
+
+/// An earlier daemon died between an end and its base, or did not know of bases.
+void Supervisor::record_missing_bases() {
+  const auto rows = p_.store.tasks_with_layers();
+  if (!rows.ok()) {
+    log_line(LogLevel::warning, "supervisor", rows.error().message);
+    return;
+  }
+  for (const auto& row : *rows)
+    if (access(paths(row).base().c_str(), F_OK) != 0) record_base_of(row, true);
 }
 
 /// Only while no shim serves the client: a start that failed.

@@ -5,6 +5,8 @@
 //   alive       flocked by the shim for as long as it lives; holds "pid start_time boot_id" of it
 //   shim.sock   where the next daemon finds it
 //   layers/N/{upper,work}     what it changed in overlay root N
+//   base        what the real folders had at its end (daemon/workspace/base.h)
+// Content that outlives layers is in tenants/<tenant>/objects/ (daemon/workspace/objects.h).
 // The daemon makes them and passes the descriptors; the shim has no path to any of them.
 #pragma once
 
@@ -24,8 +26,11 @@ namespace codexos::daemon {
 
 struct TaskPaths {
   TaskPaths(const std::string& home, const std::string& tenant, const std::string& id)
-      : dir(home + "/tenants/" + tenant + "/tasks/" + id) {}
+      : tenant_dir(home + "/tenants/" + tenant), dir(tenant_dir + "/tasks/" + id) {}
+  std::string tenant_dir;
   std::string dir;
+  std::string objects() const { return tenant_dir + "/objects"; }
+  std::string base() const { return dir + "/base"; }
   std::string record() const { return dir + "/record"; }
   std::string log(int stream) const { return dir + (stream == 0 ? "/stdout.log" : "/stderr.log"); }
   std::string alive() const { return dir + "/alive"; }

@@ -88,7 +88,8 @@ TEST_CASE("migrations that were released never change") {
     std::string_view name;
     uint64_t hash;  // FNV-1a 64 of the file
   };
-  constexpr std::array pins{Pin{"0001_tasks", 0x0fe2b70785d79e56ULL}};
+  constexpr std::array pins{Pin{"0001_tasks", 0x0fe2b70785d79e56ULL},
+                            Pin{"0002_clock", 0xcbb7b864b7c5be8cULL}};
   REQUIRE(migrations().size() == pins.size());
   for (size_t i = 0; i < pins.size(); ++i) {
     CHECK(migrations()[i].version == static_cast<int>(i) + 1);
@@ -331,8 +332,9 @@ TEST_CASE("a database from a newer version is refused in words, and left alone")
   }
   const auto refused = Store::open(dir.path);
   CHECK(refused.error().code == Code::unavailable);
-  CHECK(refused.error().message.find("is from a newer version of codexos (schema 99, this one "
-                                     "knows 1)") != std::string::npos);
+  CHECK(refused.error().message.find(
+            "is from a newer version of codexos (schema 99, this one knows " +
+            std::to_string(migrations().size()) + ")") != std::string::npos);
 }
 
 TEST_CASE("a file that is no database, or damaged, is an error with its name") {
