@@ -27,6 +27,7 @@
 #include "core/os/spawn.h"
 #include "daemon/api/api.h"
 #include "daemon/tasks/plan_command.h"
+#include "daemon/tasks/retention.h"
 
 namespace codexos::daemon {
 namespace {
@@ -221,6 +222,11 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Launcher launcher(helpers, idmapper);
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, place.home, boot_id()});
+  CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
+                   return static_cast<const char*>(getenv(name));
+                 }));
+  Retention retention(
+      RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);
   CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
   CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
   ApiParts api{*loop,   *store,        supervisor,
@@ -241,6 +247,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   }));
   CODEXOS_TRY(supervisor.recover());
   supervisor.park_ahead();
+  retention.start();
   turn.end();
 
   log_line(LogLevel::info, "codexosd",

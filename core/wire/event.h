@@ -25,7 +25,8 @@ enum class EventType : int {
   exec_started,
   exec_ended,
   task_ended,
-  task_continued
+  task_continued,
+  task_expired
 };
 constexpr auto enum_names(EventType) {
   return std::array{EnumName{EventType::task_created, "task.created"},
@@ -38,7 +39,8 @@ constexpr auto enum_names(EventType) {
                     EnumName{EventType::exec_started, "exec.started"},
                     EnumName{EventType::exec_ended, "exec.ended"},
                     EnumName{EventType::task_ended, "task.ended"},
-                    EnumName{EventType::task_continued, "task.continued"}};
+                    EnumName{EventType::task_continued, "task.continued"},
+                    EnumName{EventType::task_expired, "task.expired"}};
 }
 
 struct Event {

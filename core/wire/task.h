@@ -130,7 +130,7 @@ struct Task {
   std::optional<int32_t> pid;  // of the shim, on the host, while it lives
   std::optional<Usage> usage;
   std::optional<ChangeCount> changes;
-  std::string changes_state;  // none, waiting, applied, discarded, continued, direct
+  std::string changes_state;  // none, waiting, applied, discarded, expired, continued, direct
   std::vector<std::string> notes;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -159,7 +159,8 @@ struct Task {
     v("pid", s.pid, "process id of the task's shim on the host");
     v("usage", s.usage, "what it used, at the end");
     v("changes", s.changes, "what it changed in the workspace");
-    v("changes_state", s.changes_state, "none, waiting, applied, discarded, continued or direct");
+    v("changes_state", s.changes_state,
+      "none, waiting, applied, discarded, expired, continued or direct");
     v("notes", s.notes, "degradations and remarks");
   }
 };

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/retention.h"
 #include "daemon/tasks/supervisor.h"
 
 namespace codexos::daemon {
@@ -16,6 +17,7 @@ constexpr int64_t kAnswerMs = 10000;    // for pause and resume
 constexpr int64_t kKillSlackMs = 3000;  // after the grace, before we kill the shim itself
 constexpr uint64_t kMaxGraceMs = 86400000;
 constexpr int kMaxSignal = 64;
+constexpr uint64_t kPruneGraceS = 600;  // an apply that runs may not have written what it refers to
 
 wire::Task already_ended(wire::Task t) {
   t.notes.push_back("had already ended");
@@ -260,12 +262,14 @@ void Supervisor::prune(const wire::PruneBody& body,
   if (body.dry_run) return done(std::move(result));
   p_.after_commit.add(
       [this, dirs, result, done] {
-        p_.worker.submit([dirs, result, done]() -> Worker::Answer {
+        p_.worker.submit([dirs, result, done, home = p_.home]() -> Worker::Answer {
           wire::PruneResult r = result;
           for (const auto& dir : dirs) {
             const auto freed = remove_tree(dir);
             if (freed.ok()) r.freed_bytes += *freed;
           }
+          if (const auto swept = sweep_contents(home, kPruneGraceS); swept.ok())
+            r.freed_bytes += swept->bytes;
           return [r, done] { done(r); };
         });
       },
