@@ -120,6 +120,8 @@ void leave_caller(const Options& o, int sockets) {
   }
 }
 
+std::string template_folder(const std::string& home) { return home + "/template"; }
+
 Status make_home(const std::string& home) {
   CODEXOS_TRY(make_dirs(home, 0700));
   struct stat st {};
@@ -128,6 +130,10 @@ Status make_home(const std::string& home) {
     return Error{Code::denied, home + " belongs to another user", "set CODEXOS_HOME"};
   if ((st.st_mode & 077) != 0 && chmod(home.c_str(), 0700) < 0)
     return errno_error("chmod " + home, errno);
+  // The zygote of a root daemon is another user, and gets there by its working directory.
+  const std::string dir = template_folder(home);
+  CODEXOS_TRY(make_dirs(dir, 0700));
+  if (chmod(dir.c_str(), 0711) < 0) return errno_error("chmod " + dir, errno);
   return make_dirs(home + "/tenants/default/tasks", 0700);
 }
 
@@ -194,11 +200,18 @@ Result<Fd> make_listener(const Place& place, int sockets) {
   return fd;
 }
 
-HelperOptions helper_options(const std::string& exec) {
+HelperOptions helper_options(const std::string& exec, const std::string& home) {
   HelperOptions o;
   o.exec_path = exec;
+  o.template_dir = template_folder(home);
   if (const char* parked = getenv("CODEXOS_PARKED")) o.parked = std::strtoul(parked, nullptr, 10);
   return o;
+}
+
+/// As many as helpers are parked: both are for the next start.
+size_t spare_folders() {
+  const char* parked = getenv("CODEXOS_PARKED");
+  return parked == nullptr ? 2 : std::strtoul(parked, nullptr, 10);
 }
 
 /// From the lock on: everything a daemon is, top to bottom.
@@ -216,12 +229,14 @@ Status serve(const Options& options, const Place& place, int sockets) {
   CODEXOS_ASSIGN(const auto worker, Worker::make(*loop));
   Feed feed;
   AfterCommit after_commit;
-  Planner planner(planner_options, real_host(), mounts, store.get());
+  HostCache host(real_host(), mounts);
+  Planner planner(planner_options, host, mounts, store.get());
   Idmapper idmapper(exec, planner_options.task_host_uid, planner_options.task_host_gid);
-  Helpers helpers(*loop, idmapper, helper_options(exec));
+  Helpers helpers(*loop, idmapper, helper_options(exec, place.home));
   Launcher launcher(helpers, idmapper);
+  SpareFolders spares(*worker, place.home + "/tenants/default", boot_id(), spare_folders());
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
-                                        after_commit, *worker, place.home, boot_id()});
+                                        after_commit, *worker, spares, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
                    return static_cast<const char*>(getenv(name));
                  }));
@@ -248,6 +263,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   CODEXOS_TRY(supervisor.recover());
   supervisor.park_ahead();
   retention.start();
+  spares.refill();
   turn.end();
 
   log_line(LogLevel::info, "codexosd",

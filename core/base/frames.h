@@ -79,8 +79,10 @@ struct ExitFrame {
 };
 
 enum class LinkType : uint32_t {
+  // daemon -> zygote
+  zygote = 1,  // View + its descriptors: what its helpers are for
+  spawn = 13,  // SpawnRequest + one end of the new helper's link
   // daemon -> helper/shim
-  park = 1,
   job = 2,
   go = 3,
   abort = 4,   // do not run; the helper ends
@@ -93,7 +95,7 @@ enum class LinkType : uint32_t {
   end_ack = 11,  // EndAck: the end is committed
   hello = 12,    // Hello with the secret, first message on shim.sock
   // helper/shim -> daemon
-  pid = 64,  // PidInfo + pidfd: sent by the outer process for its child
+  pid = 64,  // PidInfo + pidfd: sent by the zygote for its child
   parked = 65,
   prepared = 66,
   failed = 67,      // StepFailure, before the program ran
@@ -103,6 +105,14 @@ enum class LinkType : uint32_t {
   exec_ended = 71,  // ExecEnded
   paused = 72,      // PauseState
   owner = 73,       // OwnerState: the owner left or detached
+};
+
+struct SpawnRequest {
+  bool own_units = false;  // the task puts something into /etc or /dev: nothing shared there
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("own_units", s.own_units);
+  }
 };
 
 struct PidInfo {

@@ -21,7 +21,12 @@ class RealHost : public Host {
     if (!resolved.ok()) return false;
     struct stat st {};
     if (stat(resolved->c_str(), &st) != 0) return false;
-    out = PathFact{*std::move(resolved), S_ISDIR(st.st_mode), st.st_dev, st.st_ino};
+    out = PathFact{*std::move(resolved),
+                   S_ISDIR(st.st_mode),
+                   st.st_dev,
+                   st.st_ino,
+                   st.st_mode,
+                   static_cast<uint64_t>(st.st_size)};
     return true;
   }
 

@@ -18,6 +18,8 @@ struct PathFact {
   std::string path;  // resolved by realpath
   bool is_dir = false;
   uint64_t dev = 0, ino = 0;
+  uint32_t mode = 0;  // st_mode
+  uint64_t size = 0;  // of a file
 };
 /// A way to ask the host about paths, so that plan making stays testable.
 class Host {

@@ -8,8 +8,6 @@
 
 #include <cerrno>
 
-#include "core/base/fd.h"
-
 namespace codexos {
 namespace {
 
@@ -51,27 +49,35 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Status enter_landlock(int abi, bool file_rules, const std::vector<LandlockRule>& rules) {
-  if (abi < 2) return {};
+Result<LandlockRuleset> LandlockRuleset::make(int abi, bool file_rules) {
+  LandlockRuleset out;
+  if (abi < 2) return out;
   RulesetAttr attr{file_rules ? handled(abi) : 0, 0,
                    abi >= 6 ? kScopeAbstractUnix | kScopeSignal : 0};
-  if (attr.handled_fs == 0 && attr.scoped == 0) return {};
+  if (attr.handled_fs == 0 && attr.scoped == 0) return out;
   const size_t size = abi >= 6 ? sizeof attr : abi >= 4 ? 16 : 8;
-  const Fd set(static_cast<int>(syscall(kCreateRuleset, &attr, size, 0)));
-  if (!set) return errno_error("landlock_create_ruleset", errno);
-  for (const auto& rule : rules) {
-    if (!file_rules) break;
-    const Fd at(open(rule.path.c_str(), O_PATH | O_CLOEXEC));
-    if (!at) return errno_error("landlock rule " + rule.path, errno);
-    struct stat st {};
-    if (fstat(at.get(), &st) < 0) return errno_error("stat " + rule.path, errno);
-    uint64_t allowed = rights(rule.access, attr.handled_fs);
-    if (!S_ISDIR(st.st_mode)) allowed &= kFileOnly;
-    const PathBeneath p{allowed, at.get()};
-    if (syscall(kAddRule, set.get(), 1 /* LANDLOCK_RULE_PATH_BENEATH */, &p, 0) < 0)
-      return errno_error("landlock_add_rule " + rule.path, errno);
-  }
-  if (syscall(kRestrictSelf, set.get(), 0) < 0) return errno_error("landlock_restrict_self", errno);
+  out.fd_.reset(static_cast<int>(syscall(kCreateRuleset, &attr, size, 0)));
+  if (!out.fd_) return errno_error("landlock_create_ruleset", errno);
+  out.handled_ = attr.handled_fs;
+  return out;
+}
+
+Status LandlockRuleset::allow(int path_fd, LandlockAccess access, const std::string& what) {
+  if (handled_ == 0) return {};
+  struct stat st {};
+  if (fstat(path_fd, &st) < 0) return errno_error("stat " + what, errno);
+  uint64_t allowed = rights(access, handled_);
+  if (!S_ISDIR(st.st_mode)) allowed &= kFileOnly;
+  const PathBeneath p{allowed, path_fd};
+  if (syscall(kAddRule, fd_.get(), 1 /* LANDLOCK_RULE_PATH_BENEATH */, &p, 0) < 0)
+    return errno_error("landlock_add_rule " + what, errno);
+  return {};
+}
+
+Status LandlockRuleset::enter() {
+  if (!fd_) return {};
+  if (syscall(kRestrictSelf, fd_.get(), 0) < 0) return errno_error("landlock_restrict_self", errno);
+  fd_.reset();
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -11,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -20,7 +22,7 @@ namespace {
 // Numbers and flags that the headers of older systems lack (include/uapi/linux/mount.h); one number
 // space for all architectures from 424 on.
 constexpr long kOpenTree = 428, kMoveMount = 429, kFsopen = 430, kFsconfig = 431, kFsmount = 432,
-               kMountSetattr = 442;
+               kMountSetattr = 442, kOpenTreeAttr = 467;
 constexpr unsigned kOpenTreeClone = 1;
 constexpr unsigned kAtRecursive = 0x8000;
 constexpr unsigned kMoveFromEmpty = 0x4, kMoveToEmpty = 0x40;
@@ -48,6 +50,19 @@ Status write_map(pid_t pid, const char* file, unsigned inside, unsigned host) {
 
 }  // namespace
 
+namespace {
+
+MountAttr attr_of(const MountFlags& flags) {
+  MountAttr a{attr_bits(flags), 0, 0, 0};
+  if (flags.userns_fd >= 0) {
+    a.attr_set |= kAttrIdmap;
+    a.userns_fd = static_cast<uint64_t>(flags.userns_fd);
+  }
+  return a;
+}
+
+}  // namespace
+
 Result<Fd> clone_tree(const std::string& path, Recurse recurse) {
   const unsigned flags = kOpenTreeClone | O_CLOEXEC | (recurse == Recurse::yes ? kAtRecursive : 0);
   const long fd = syscall(kOpenTree, AT_FDCWD, path.c_str(), flags);
@@ -55,12 +70,24 @@ Result<Fd> clone_tree(const std::string& path, Recurse recurse) {
   return Fd(static_cast<int>(fd));
 }
 
-Status set_mount(int fd, const MountFlags& flags, Recurse recurse) {
-  MountAttr a{attr_bits(flags), 0, 0, 0};
-  if (flags.userns_fd >= 0) {
-    a.attr_set |= kAttrIdmap;
-    a.userns_fd = static_cast<uint64_t>(flags.userns_fd);
+Result<Fd> clone_tree(const std::string& path, Recurse recurse, const MountFlags& with) {
+  // One call from Linux 6.15 on.
+  static bool together = true;
+  if (together) {
+    MountAttr a = attr_of(with);
+    const unsigned flags =
+        kOpenTreeClone | O_CLOEXEC | (recurse == Recurse::yes ? kAtRecursive : 0);
+    const long fd = syscall(kOpenTreeAttr, AT_FDCWD, path.c_str(), flags, &a, sizeof a);
+    if (fd >= 0) return Fd(static_cast<int>(fd));
+    together = errno != ENOSYS && errno != EPERM;
   }
+  CODEXOS_ASSIGN(Fd tree, clone_tree(path, recurse));
+  CODEXOS_TRY(set_mount(tree.get(), with, recurse));
+  return tree;
+}
+
+Status set_mount(int fd, const MountFlags& flags, Recurse recurse) {
+  MountAttr a = attr_of(flags);
   const unsigned at = AT_EMPTY_PATH | (recurse == Recurse::yes ? kAtRecursive : 0);
   if (syscall(kMountSetattr, fd, "", at, &a, sizeof a) < 0)
     return errno_error("mount_setattr", errno);
@@ -92,34 +119,52 @@ Status attach_mount(int mount_fd, int at) {
   return {};
 }
 
-Result<Fd> make_dirs_below(int root, const std::string& path) {
-  Fd dir(openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!dir) return errno_error("open root", errno);
-  size_t at = 0;
-  while (at < path.size()) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    const std::string name = path.substr(at, end - at);
-    at = end + 1;
-    if (name.empty() || name == ".") continue;
-    if (name == "..") return Error{Code::invalid, path + ": '..' in a target", {}};
-    if (mkdirat(dir.get(), name.c_str(), 0755) < 0 && errno != EEXIST && errno != EROFS &&
-        errno != EACCES)
-      return errno_error("mkdir " + path, errno);
-    Fd next(openat(dir.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!next) return errno_error("open " + path + " at " + name, errno);
-    dir = std::move(next);
-  }
-  return dir;
+namespace {
+
+/// All of the path at once; -1 with errno, also where openat2(2) is missing or forbidden.
+Fd open_at_once(int root, const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(O_PATH | O_NOFOLLOW | O_CLOEXEC | flags);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const char* name = path.empty() ? "." : path.c_str();
+  return Fd(static_cast<int>(syscall(SYS_openat2, root, name, &how, sizeof how)));
 }
 
-Result<std::pair<Fd, std::string>> make_parent_below(int root, const std::string& path) {
+}  // namespace
+
+Result<Fd> make_dirs_below(  // NOLINT(misc-no-recursion): as deep as the path
+    int root, const std::string& path) {
+  if (path == ".." || path.rfind("../", 0) == 0 || path.find("/../") != std::string::npos ||
+      (path.size() > 2 && path.compare(path.size() - 3, 3, "/..") == 0))
+    return Error{Code::invalid, path + ": '..' in a target", {}};
+  if (Fd there = open_at_once(root, path, O_DIRECTORY); there) return there;
+  size_t end = path.size();
+  while (end > 0 && path[end - 1] == '/') --end;
+  const size_t slash = end == 0 ? std::string::npos : path.rfind('/', end - 1);
+  const size_t name_at = slash == std::string::npos ? 0 : slash + 1;
+  const std::string name = path.substr(name_at, end - name_at);
+  if (name.empty() || name == ".") {
+    Fd dir(openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) return errno_error("open root", errno);
+    return dir;
+  }
+  CODEXOS_ASSIGN(const Fd dir, make_dirs_below(root, path.substr(0, name_at)));
+  if (mkdirat(dir.get(), name.c_str(), 0755) < 0 && errno != EEXIST && errno != EROFS &&
+      errno != EACCES)
+    return errno_error("mkdir " + path, errno);
+  Fd made(openat(dir.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!made) return errno_error("open " + path, errno);
+  return made;
+}
+
+Result<Fd> open_below(int root, const std::string& path) {
+  if (Fd there = open_at_once(root, path, 0); there) return there;
   const size_t slash = path.rfind('/');
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (name.empty() || name == "." || name == "..")
-    return Error{Code::invalid, path + ": no file name", {}};
-  CODEXOS_ASSIGN(Fd dir,
-                 make_dirs_below(root, slash == std::string::npos ? "" : path.substr(0, slash)));
-  return std::pair<Fd, std::string>(std::move(dir), name);
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+  CODEXOS_ASSIGN(const Fd dir, make_dirs_below(root, path.substr(0, path.size() - name.size())));
+  Fd at(openat(dir.get(), name.empty() ? "." : name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!at) return errno_error("open " + path, errno);
+  return at;
 }
 
 Status enter_root(int new_root) {

@@ -18,10 +18,6 @@ namespace codexos {
 
 enum class Recurse { no, yes };
 
-/// A detached copy of the mount at `path` (OPEN_TREE_CLONE). In a user namespace a non-recursive
-/// copy of a tree with mounts below is EINVAL.
-Result<Fd> clone_tree(const std::string& path, Recurse recurse);
-
 struct MountFlags {
   bool read_only = false;
   bool nosuid = true;
@@ -30,6 +26,12 @@ struct MountFlags {
   int userns_fd =
       -1;  // MOUNT_ATTR_IDMAP with this user namespace; EINVAL where the file system cannot
 };
+/// A detached copy of the mount at `path` (OPEN_TREE_CLONE). In a user namespace a non-recursive
+/// copy of a tree with mounts below is EINVAL.
+Result<Fd> clone_tree(const std::string& path, Recurse recurse);
+
+/// The same with `with` set on all of the copy: open_tree_attr(2), or by mount_setattr(2).
+Result<Fd> clone_tree(const std::string& path, Recurse recurse, const MountFlags& with);
 /// mount_setattr(2) on a (detached) mount.
 Status set_mount(int fd, const MountFlags& flags, Recurse recurse);
 
@@ -44,8 +46,8 @@ Status attach_mount(int mount_fd, int at);
 /// Opens `path` (relative, or absolute meaning relative to `root`) below `root` without following
 /// any link, making missing directories with mode 0755.
 Result<Fd> make_dirs_below(int root, const std::string& path);
-/// The parent of `path` below root (made where missing) and the last component.
-Result<std::pair<Fd, std::string>> make_parent_below(int root, const std::string& path);
+/// Opens what is there (O_PATH), following no link. Error: as openat2(2) or openat(2) say.
+Result<Fd> open_below(int root, const std::string& path);
 
 /// Makes `new_root` (a mount point) the root and detaches the old one (pivot_root(2), "." "."
 /// form).

@@ -73,6 +73,7 @@ Status set_descriptors(const SpawnOptions& o, FileActions& actions, std::vector<
     }
   }
   posix_spawn_file_actions_addclosefrom_np(actions.get(), top + 1);
+  if (!o.cwd.empty()) posix_spawn_file_actions_addchdir_np(actions.get(), o.cwd.c_str());
   return {};
 }
 

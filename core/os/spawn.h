@@ -21,6 +21,7 @@ struct SpawnOptions {
   std::vector<std::pair<int, int>>
       fds;  // (ours, number in the child); 0, 1, 2 default to /dev/null
   bool new_session = false;
+  std::string cwd;  // empty: ours
 };
 /// The child's pid. The caller reaps it.
 Result<pid_t> spawn(const SpawnOptions& o);

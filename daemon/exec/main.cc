@@ -2,13 +2,13 @@
 // codexos-exec: builds one sandbox from a finished Plan and stays as the task's shim (PID 1).
 //
 //   codexos-exec PLAN                          by hand: the plan's bytes in a file, stdio inherited
-//   codexos-exec --helper                      link to the daemon on descriptor 3
-//   (core/base/frames.h) codexos-exec --idmap UID GID HUID HGID     sends a user namespace for
-//   idmapped mounts over 3
+//   codexos-exec --zygote                      makes helpers, each with a link to the daemon; its
+//                                              own link on descriptor 3 (core/base/frames.h), its
+//                                              working directory an empty folder to mount on
+//   codexos-exec --idmap UID GID HUID HGID     sends a user namespace for idmapped mounts over 3
 //
-// Two processes take part: the outer one clones the inner one into its namespaces, writes the id
-// maps from outside (the only way that works with and without root), reports the inner one's pid,
-// and leaves.
+// By hand and for a zygote two processes take part: the outer one clones the inner one into its
+// namespaces and writes the id maps from outside, the only way that works with and without root.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -33,20 +33,10 @@
 #include "core/os/spawn.h"
 #include "daemon/exec/shim.h"
 #include "daemon/exec/steps.h"
+#include "daemon/exec/zygote.h"
 
 namespace codexos::exec {
 namespace {
-
-constexpr int kLinkFd = 3;
-
-/// What both kinds of start share: the inner process' view of its orders.
-struct Orders {
-  int link = -1;  // -1: by hand
-  View view;
-  Job job;
-  std::vector<Fd> view_fds;
-  std::vector<Fd> job_fds;
-};
 
 constexpr char kContainerHint[] =
     " (in a container: docker run --security-opt seccomp=unconfined --security-opt "
@@ -55,43 +45,6 @@ constexpr char kContainerHint[] =
 
 void say_failure(const StepFailure& why) {
   std::fprintf(stderr, "codexos-exec: %s: %s\n", why.step.c_str(), why.text.c_str());
-}
-
-[[noreturn]] void fail(const Orders& o, const StepFailure& why) {
-  if (o.link >= 0)
-    (void)send_link(o.link, LinkType::failed, to_binary(why), {});
-  else
-    say_failure(why);
-  _exit(125);
-}
-
-// Everything that stands open in the parent is closed here but what the orders name.
-[[noreturn]] void inner(Orders& o, int map_ready) {
-  umask(022);  // of the view's own folders; the program's comes with the job
-  Sandbox s;
-  s.view = &o.view;
-  s.job = &o.job;
-  s.view_fds = &o.view_fds;
-  s.job_fds = &o.job_fds;
-  s.map_ready = map_ready;
-  StepFailure why;
-  if (!build_view(s, why)) fail(o, why);
-  if (o.link >= 0) {
-    if (!send_link(o.link, LinkType::parked, "", {})) _exit(0);
-    auto message = recv_link(o.link);
-    // A parked helper whose daemon has gone, or which is not needed, ends in silence.
-    if (!message.ok() || message->type != LinkType::job) _exit(0);
-    auto job = from_binary<Job>(message->payload);
-    if (!job.ok()) fail(o, {"job", EINVAL, job.error().message, Cause::start_failed});
-    o.job = *std::move(job);
-    o.job_fds = std::move(message->fds);
-  }
-  if (!build_job(s, why)) fail(o, why);
-  ShimContext c;
-  c.link_fd = o.link;
-  c.job = &o.job;
-  c.fds = &o.job_fds;
-  _exit(run_shim(c));
 }
 
 Status write_text(const std::string& path, const std::string& text) {
@@ -113,45 +66,59 @@ Status write_maps(pid_t pid, const View& view) {
   return write_text(dir + "gid_map", line(view.gid));
 }
 
-struct Inner {
-  pid_t pid = -1;
-  Fd pidfd;
-};
-
-// clone(2) with all namespaces at once; the raw call behaves like fork with a null stack.
-bool clone_inner(Orders& o, Inner& out, StepFailure& why) {
+/// Clones `inner` into namespaces of its own and writes its id maps; it gets the end of a pipe that
+/// a byte comes through when they are written.
+template <class Body>
+bool clone_inner(const View& view, unsigned long namespaces, Body inner, pid_t& pid,
+                 StepFailure& why) {
   int ready[2];
   if (pipe2(ready, O_CLOEXEC) < 0) {
     why = {"pipe", errno, std::strerror(errno), Cause::start_failed};
     return false;
   }
-  int pidfd = -1;
-  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                        CLONE_NEWCGROUP | CLONE_PIDFD | SIGCHLD;
-  if (!o.view.host_network) flags |= CLONE_NEWNET;
-  const long pid = syscall(SYS_clone, flags, nullptr, &pidfd, nullptr, 0);
-  if (pid == 0) {
+  const long cloned =
+      syscall(SYS_clone, namespaces | CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, 0);
+  if (cloned == 0) {
     close(ready[1]);
-    inner(o, ready[0]);
+    umask(022);  // of the view's own folders; the program's comes with the job
+    inner(ready[0]);
+    _exit(125);
   }
   const int error = errno;
   close(ready[0]);
   const Fd tell(ready[1]);
-  if (pid < 0) {
+  if (cloned < 0) {
     why = {"namespaces", error, std::string("clone: ") + std::strerror(error) + kContainerHint,
            Cause::not_isolated};
     return false;
   }
-  out.pid = static_cast<pid_t>(pid);
-  out.pidfd.reset(pidfd);
-  const Status mapped = write_maps(out.pid, o.view);
+  pid = static_cast<pid_t>(cloned);
+  const Status mapped = write_maps(pid, view);
   if (!mapped) {
     why = {"id maps", EPERM, mapped.error().message + kContainerHint, Cause::not_isolated};
-    kill(out.pid, SIGKILL);
+    kill(pid, SIGKILL);
     return false;
   }
-  if (write(tell.get(), "x", 1) != 1) return false;
-  return true;
+  return write(tell.get(), "x", 1) == 1;
+}
+
+[[noreturn]] void run_plan(Plan& plan, int map_ready) {
+  std::vector<Fd> none;
+  Sandbox s;
+  s.view = &plan.view;
+  s.job = &plan.job;
+  s.view_fds = &none;
+  s.job_fds = &none;
+  s.map_ready = map_ready;
+  StepFailure why;
+  if (!build_view(s, why) || !build_job(s, why)) {
+    say_failure(why);
+    _exit(125);
+  }
+  ShimContext c;
+  c.job = &plan.job;
+  c.fds = &none;
+  _exit(run_shim(c));
 }
 
 int run_by_hand(const char* path) {
@@ -165,43 +132,38 @@ int run_by_hand(const char* path) {
     std::fprintf(stderr, "codexos-exec: %s: not a plan: %s\n", path, plan.error().message.c_str());
     return 125;
   }
-  Orders o;
-  o.view = std::move(plan->view);
-  o.job = std::move(plan->job);
   StepFailure why;
-  Inner child;
-  if (!check_view(o.view, why) || !clone_inner(o, child, why)) {
+  pid_t child = -1;
+  if (!check_view(plan->view, why) ||
+      !clone_inner(
+          plan->view, namespaces_of(plan->view),
+          [&plan](int map_ready) { run_plan(*plan, map_ready); }, child, why)) {
     say_failure(why);
     return 125;
   }
   signal(SIGINT, SIG_IGN);  // the terminal sends it to the task as well
   signal(SIGQUIT, SIG_IGN);
   int status = 0;
-  while (waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int run_helper() {
-  Orders o;
-  o.link = kLinkFd;
-  fcntl(kLinkFd, F_SETFD, FD_CLOEXEC);
-  auto message = recv_link(kLinkFd);
-  if (!message.ok() || message->type != LinkType::park) return 0;
+int run_zygote() {
+  fcntl(kZygoteLink, F_SETFD, FD_CLOEXEC);
+  auto message = recv_link(kZygoteLink);
+  if (!message.ok() || message->type != LinkType::zygote) return 0;
   StepFailure why;
   auto view = from_binary<View>(message->payload);
   if (!view.ok()) {
-    why = {"view", EINVAL, view.error().message, Cause::start_failed};
-  } else {
-    o.view = *std::move(view);
-    o.view_fds = std::move(message->fds);
-    Inner child;
-    if (check_view(o.view, why) && clone_inner(o, child, why)) {
-      const PidInfo info{child.pid, process_start_time(child.pid)};
-      return send_link(kLinkFd, LinkType::pid, to_binary(info), {child.pidfd.get()}).ok() ? 0 : 1;
-    }
+    refuse_all({"view", EINVAL, view.error().message, Cause::start_failed});
+    return 125;
   }
-  (void)send_link(kLinkFd, LinkType::failed, to_binary(why), {});
+  message->payload = {};
+  pid_t child = -1;
+  const auto inner = [&](int map_ready) { serve_helpers(*view, message->fds, map_ready); };
+  if (check_view(*view, why) && clone_inner(*view, CLONE_NEWNS, inner, child, why)) return 0;
+  refuse_all(why);
   return 125;
 }
 
@@ -213,10 +175,10 @@ int run_idmap(char** argv) {
   if (!ns.ok()) {
     const StepFailure why{"id map", EPERM, ns.error().message + kContainerHint,
                           Cause::not_isolated};
-    (void)send_link(kLinkFd, LinkType::failed, to_binary(why), {});
+    (void)send_link(kZygoteLink, LinkType::failed, to_binary(why), {});
     return 125;
   }
-  return send_link(kLinkFd, LinkType::parked, "", {ns->get()}).ok() ? 0 : 1;
+  return send_link(kZygoteLink, LinkType::parked, "", {ns->get()}).ok() ? 0 : 1;
 }
 
 }  // namespace
@@ -224,7 +186,7 @@ int run_idmap(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace codexos::exec;  // NOLINT: the only user of this namespace
-  if (argc == 2 && std::strcmp(argv[1], "--helper") == 0) return run_helper();
+  if (argc == 2 && std::strcmp(argv[1], "--zygote") == 0) return run_zygote();
   if (argc == 6 && std::strcmp(argv[1], "--idmap") == 0) return run_idmap(argv);
   if (argc == 2 && argv[1][0] != '-') return run_by_hand(argv[1]);
   std::fprintf(stderr,

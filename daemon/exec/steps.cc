@@ -53,6 +53,25 @@ Status wait_for_maps(Sandbox& s) {
   return {};
 }
 
+Status write_own(const char* file, const std::string& text) {
+  const std::string path = std::string("/proc/self/") + file;
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd || write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return errno_error("write " + path, errno);
+  return {};
+}
+
+// A zygote's child is in a user namespace below the zygote's, with the same numbers: everybody may
+// map himself (user_namespaces(7)).
+Status map_oneself(Sandbox& s) {
+  const auto line = [](uint32_t id) {
+    return std::to_string(id) + " " + std::to_string(id) + " 1\n";
+  };
+  CODEXOS_TRY(write_own("setgroups", "deny"));
+  CODEXOS_TRY(write_own("uid_map", line(s.view->uid.inside)));
+  return write_own("gid_map", line(s.view->gid.inside));
+}
+
 // Becomes the inside user; keeps the namespace's capabilities until the last step. Groups of the
 // host cannot be dropped without privilege there (setgroups is denied), under root they are.
 Status become_inside_user(Sandbox& s) {
@@ -80,19 +99,25 @@ Status prefer_as_victim(Sandbox&) {
   return errno_error("write oom_score_adj", errno);
 }
 
-Status start_root(Sandbox& s) {
+Status start_root_at(Sandbox& s, const char* place) {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0)
     return errno_error("make / a slave", errno);
   CODEXOS_ASSIGN(
       Fd fs,
-      new_mount("tmpfs", {{"mode", "0755"}, {"size", "1m"}, {"nr_inodes", "4096"}}, MountFlags{}));
-  // On top of "/" it hides nothing: absolute paths still start at the root below it.
-  const Fd at(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!at) return errno_error("open /", errno);
+      new_mount("tmpfs", {{"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "4096"}}, MountFlags{}));
+  const Fd at(open(place, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return errno_error(std::string("open ") + place, errno);
   CODEXOS_TRY(attach_mount(fs.get(), at.get()));
   s.root = std::move(fs);
   return {};
 }
+
+// On top of "/" it hides nothing: absolute paths still start at the root below it.
+Status start_root(Sandbox& s) { return start_root_at(s, "/"); }
+
+// On an empty folder of the state, the working directory: with a mount on top of its root a process
+// counts as chrooted and may make no user namespace (clone(2), EPERM).
+Status start_template(Sandbox& s) { return start_root_at(s, "."); }
 
 // The sums that all tasks of one user share outside, bounded inside its own user namespace.
 Status write_user_limits(const View& view, int proc) {
@@ -117,42 +142,75 @@ Status free_all_ports(const View& view, int proc) {
   return {};
 }
 
-Status same_object(int fd, uint64_t dev, uint64_t ino, const std::string& what) {
-  if (ino == 0) return {};
-  struct stat st {};
-  if (fstat(fd, &st) < 0) return errno_error("stat " + what, errno);
-  if (st.st_dev == dev && st.st_ino == ino) return {};
+Status check_object(const struct stat& st, uint64_t dev, uint64_t ino, const std::string& what) {
+  if (ino == 0 || (st.st_dev == dev && st.st_ino == ino)) return {};
   return Error{
       Code::conflict, what + " is not the folder any more that was checked: it was replaced", {}};
 }
 
-Status put_bind(Sandbox& s, const Mount& m, std::vector<Fd>& fds) {
-  Fd tree;
-  if (m.fd >= 0) {
-    if (static_cast<size_t>(m.fd) >= fds.size() || !fds[static_cast<size_t>(m.fd)])
-      return Error{Code::internal, "descriptor " + std::to_string(m.fd) + " is missing", {}};
-    tree = std::move(fds[static_cast<size_t>(m.fd)]);
-  } else {
-    CODEXOS_ASSIGN(tree, clone_tree(m.source, Recurse::yes));
-  }
-  CODEXOS_TRY(same_object(tree.get(), m.dev, m.ino, m.source));
+Result<struct stat> stat_of(int fd, const std::string& what) {
+  struct stat st {};
+  if (fstat(fd, &st) < 0) return errno_error("stat " + what, errno);
+  return st;
+}
+
+/// A mount may cover the folder that is held.
+void forget_parent(Sandbox& s) {
+  s.parent_path.clear();
+  s.parent.reset();
+}
+
+/// The folder that `target` is put into, made where it is missing; `name` is the last component.
+Result<int> parent_of(Sandbox& s, const std::string& target, std::string& name) {
+  const size_t slash = target.rfind('/');
+  name = target.substr(slash + 1);
+  if (slash == std::string::npos || name.empty() || name == "." || name == "..")
+    return Error{Code::invalid, target + ": no file name", {}};
+  const std::string path = target.substr(0, slash + 1);
+  if (s.parent && s.parent_path == path) return s.parent.get();
+  forget_parent(s);
+  CODEXOS_ASSIGN(s.parent, make_dirs_below(s.root.get(), path));
+  s.parent_path = path;
+  return s.parent.get();
+}
+
+/// Attaches a mount of a file, making the place where it is missing.
+Status attach_file(Sandbox& s, int tree, const std::string& target) {
+  std::string name;
+  CODEXOS_ASSIGN(const int parent, parent_of(s, target, name));
+  const Fd made(
+      openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
+  if (made) return attach_mount(tree, made.get());
+  if (errno != EEXIST && errno != EROFS && errno != EACCES)
+    return errno_error("make " + target, errno);
+  const Fd at(openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!at) return errno_error("open " + target, errno);
+  return attach_mount(tree, at.get());
+}
+
+std::string held_name(size_t n) { return ".held/" + std::to_string(n); }
+
+Result<Fd> tree_of(const Sandbox& s, const Mount& m, std::vector<Fd>& fds) {
   MountFlags flags;
   flags.read_only = m.read_only;
   flags.nodev = !m.devices;
+  if (m.fd < 0) return clone_tree(m.source, Recurse::yes, flags);
+  if (s.held && &fds == s.view_fds)
+    return clone_tree(held_name(static_cast<size_t>(m.fd)), Recurse::yes, flags);
+  if (static_cast<size_t>(m.fd) >= fds.size() || !fds[static_cast<size_t>(m.fd)])
+    return Error{Code::internal, "descriptor " + std::to_string(m.fd) + " is missing", {}};
+  Fd tree = std::move(fds[static_cast<size_t>(m.fd)]);
   CODEXOS_TRY(set_mount(tree.get(), flags, Recurse::yes));
-  struct stat st {};
-  if (fstat(tree.get(), &st) < 0) return errno_error("stat " + m.source, errno);
-  if (S_ISDIR(st.st_mode)) {
-    CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), m.target));
-    return attach_mount(tree.get(), at.get());
-  }
-  CODEXOS_ASSIGN(auto parent, make_parent_below(s.root.get(), m.target));
-  const Fd made(openat(parent.first.get(), parent.second.c_str(),
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
-  if (!made && errno != EEXIST && errno != EROFS && errno != EACCES)
-    return errno_error("make " + m.target, errno);
-  const Fd at(openat(parent.first.get(), parent.second.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!at) return errno_error("open " + m.target, errno);
+  return tree;
+}
+
+Status put_bind(Sandbox& s, const Mount& m, std::vector<Fd>& fds) {
+  CODEXOS_ASSIGN(const Fd tree, tree_of(s, m, fds));
+  CODEXOS_ASSIGN(const struct stat st, stat_of(tree.get(), m.source));
+  CODEXOS_TRY(check_object(st, m.dev, m.ino, m.source));
+  if (!S_ISDIR(st.st_mode)) return attach_file(s, tree.get(), m.target);
+  forget_parent(s);
+  CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), m.target));
   return attach_mount(tree.get(), at.get());
 }
 
@@ -162,7 +220,8 @@ Status put_new(Sandbox& s, const Mount& m, const char* type,
   flags.noexec = noexec;
   flags.nodev = m.kind != MountKind::devpts;  // terminals are device nodes
   CODEXOS_ASSIGN(Fd fs, new_mount(type, options, flags));
-  CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), m.target));
+  forget_parent(s);
+  CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), m.target));
   CODEXOS_TRY(attach_mount(fs.get(), at.get()));
   if (m.kind == MountKind::proc) {
     CODEXOS_TRY(write_user_limits(*s.view, fs.get()));
@@ -190,36 +249,42 @@ Status put_proc(Sandbox& s, const Mount& m, std::vector<Fd>&) {
 Status put_devpts(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   return put_new(s, m, "devpts", {{"ptmxmode", "0666"}, {"mode", "0620"}}, true);
 }
+constexpr mode_t kUmask = 022;  // in force while the view is built: bits that creation drops
+
 Status put_dir(Sandbox& s, const Mount& m, std::vector<Fd>&) {
-  CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), m.target));
+  CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), m.target));
+  if (m.mode == 0755) return {};
   const std::string self = "/proc/self/fd/" + std::to_string(at.get());
   return ok_or_errno(chmod(self.c_str(), m.mode), "chmod");
 }
 Status put_file(Sandbox& s, const Mount& m, std::vector<Fd>&) {
-  CODEXOS_ASSIGN(auto parent, make_parent_below(s.root.get(), m.target));
-  const Fd fd(openat(parent.first.get(), parent.second.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, m.mode));
+  std::string name;
+  CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
+  const Fd fd(
+      openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, m.mode));
   if (!fd) return errno_error("make " + m.target, errno);
   if (write(fd.get(), m.content.data(), m.content.size()) != static_cast<ssize_t>(m.content.size()))
     return errno_error("write " + m.target, errno);
+  if ((m.mode & kUmask) == 0) return {};
   return ok_or_errno(fchmod(fd.get(), m.mode), "fchmod");
 }
 Status put_symlink(Sandbox& s, const Mount& m, std::vector<Fd>&) {
-  CODEXOS_ASSIGN(auto parent, make_parent_below(s.root.get(), m.target));
-  return ok_or_errno(symlinkat(m.source.c_str(), parent.first.get(), parent.second.c_str()),
-                     "symlink");
+  std::string name;
+  CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
+  return ok_or_errno(symlinkat(m.source.c_str(), parent, name.c_str()), "symlink");
 }
 // Not the host's /dev/null: what is bound must not be replaceable (CVE-2025-31133).
 Status put_hide(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   const Fd made(openat(s.root.get(), ".empty", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0444));
   if (!made) return errno_error("make the empty file", errno);
-  CODEXOS_ASSIGN(Fd tree, clone_tree("/proc/self/fd/" + std::to_string(made.get()), Recurse::no));
   MountFlags flags;
   flags.read_only = true;
   flags.noexec = true;
-  CODEXOS_TRY(set_mount(tree.get(), flags, Recurse::no));
-  CODEXOS_ASSIGN(auto parent, make_parent_below(s.root.get(), m.target));
-  const Fd at(openat(parent.first.get(), parent.second.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  CODEXOS_ASSIGN(const Fd tree,
+                 clone_tree("/proc/self/fd/" + std::to_string(made.get()), Recurse::no, flags));
+  std::string name;
+  CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
+  const Fd at(openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!at) return errno_error("open " + m.target, errno);
   return attach_mount(tree.get(), at.get());
 }
@@ -245,10 +310,121 @@ Status put_mount(Sandbox& s, const Mount& m, std::vector<Fd>& fds) {
   return Error{Code::internal, "unknown kind of mount", {}};
 }
 
+bool within(const std::string& path, const std::string& dir) {
+  return path.size() > dir.size() && path.compare(0, dir.size(), dir) == 0 &&
+         path[dir.size()] == '/';
+}
+
+enum class Place {
+  own,      // the task's: writable, or of its namespaces, or outside of every unit
+  in_own,   // the task's, and its place lies in a unit
+  unit,     // a read-only tmpfs
+  in_unit,  // what it holds
+};
+
+bool is_new_and_private(const Mount& m) {
+  return (m.kind == MountKind::tmpfs && !m.read_only) || m.kind == MountKind::proc ||
+         m.kind == MountKind::devpts;
+}
+
+/// One for each mount of the view.
+std::vector<Place> places_of(const View& view) {
+  struct Cover {
+    const std::string* target;
+    bool unit;
+  };
+  std::vector<Cover> covers;
+  std::vector<Place> out;
+  for (const auto& m : view.mounts) {
+    const Cover* at = nullptr;
+    for (const auto& c : covers)
+      if (within(m.target, *c.target)) at = &c;
+    const bool in_unit = at != nullptr && at->unit;
+    Place place = in_unit ? Place::in_unit : Place::own;
+    if (is_new_and_private(m)) {
+      place = in_unit ? Place::in_own : Place::own;
+      if (m.target != "/") covers.push_back({&m.target, false});
+    } else if (m.kind == MountKind::tmpfs && m.target != "/" && !in_unit) {
+      place = Place::unit;
+      covers.push_back({&m.target, true});
+    }
+    out.push_back(place);
+  }
+  return out;
+}
+
 Status put_view(Sandbox& s) {
-  for (const auto& m : s.view->mounts)
-    if (m.target != "/") CODEXOS_TRY(put_mount(s, m, *s.view_fds));  // the root is there already
+  const auto places = s.shared_units ? places_of(*s.view) : std::vector<Place>();
+  for (size_t i = 0; i < s.view->mounts.size(); ++i) {
+    const Mount& m = s.view->mounts[i];
+    if (m.target == "/") continue;  // the root is there already
+    if (s.shared_units && places[i] == Place::in_unit) continue;
+    if (!s.shared_units || places[i] != Place::unit) {
+      CODEXOS_TRY(put_mount(s, m, *s.view_fds));
+      continue;
+    }
+    CODEXOS_ASSIGN(const Fd tree, clone_tree("." + m.target, Recurse::yes));
+    forget_parent(s);
+    CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), m.target));
+    CODEXOS_TRY(attach_mount(tree.get(), at.get()));
+  }
   return {};
+}
+
+// ---- template
+
+Status put_units(Sandbox& s) {
+  const auto places = places_of(*s.view);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const Mount& m = s.view->mounts[i];
+    if (places[i] == Place::unit || places[i] == Place::in_unit)
+      CODEXOS_TRY(put_mount(s, m, *s.view_fds));
+    else if (places[i] == Place::in_own)
+      CODEXOS_TRY(make_dirs_below(s.root.get(), m.target));  // a place to mount on
+  }
+  return {};
+}
+
+// What came as descriptors can be attached once; helpers clone it from here.
+Status hold_descriptors(Sandbox& s) {
+  for (size_t i = 0; i < s.view_fds->size(); ++i) {
+    const Fd& tree = (*s.view_fds)[i];
+    if (!tree) continue;
+    const std::string name = "/" + held_name(i);
+    CODEXOS_ASSIGN(const struct stat st, stat_of(tree.get(), name));
+    if (!S_ISDIR(st.st_mode)) {
+      CODEXOS_TRY(attach_file(s, tree.get(), name));
+      continue;
+    }
+    CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), name));
+    CODEXOS_TRY(attach_mount(tree.get(), at.get()));
+  }
+  s.view_fds->clear();
+  return {};
+}
+
+// Read-only as mounts and as file systems: no clone of them can be written to either.
+Status seal_units(Sandbox& s) {
+  forget_parent(s);
+  MountFlags flags;
+  flags.read_only = true;
+  for (const auto& fd : s.seal) {
+    CODEXOS_TRY(set_mount(fd.get(), flags, Recurse::no));
+    const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+    CODEXOS_TRY(ok_or_errno(mount(nullptr, path.c_str(), nullptr,
+                                  MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr),
+                            "remount read-only"));
+  }
+  s.seal.clear();
+  return {};
+}
+
+// clone(2) carries the working directory over into the copy of the mounts.
+Status stand_in_template(Sandbox& s) {
+  CODEXOS_TRY(ok_or_errno(fchdir(s.root.get()), "fchdir to the template"));
+  s.root.reset();
+  // Its children write their own id maps, which belong to root where the memory is hidden.
+  return ok_or_errno(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable 1");
 }
 
 Status set_hostname(Sandbox& s) {
@@ -292,7 +468,8 @@ Result<Fd> open_dir(Sandbox& s, const DirRef& d, int& scratch) {
     fd.reset(openat(s.root.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!fd) return errno_error("open " + name, errno);
   }
-  CODEXOS_TRY(same_object(fd.get(), d.dev, d.ino, d.path));
+  CODEXOS_ASSIGN(const struct stat st, stat_of(fd.get(), d.path));
+  CODEXOS_TRY(check_object(st, d.dev, d.ino, d.path));
   return fd;
 }
 
@@ -341,6 +518,7 @@ Status put_write_through(Sandbox& s) {
 }
 
 Status go_inside(Sandbox& s) {
+  forget_parent(s);
   CODEXOS_TRY(enter_root(s.root.get()));
   MountFlags flags;
   flags.read_only = true;
@@ -353,33 +531,48 @@ Status go_inside(Sandbox& s) {
 }
 
 // Derived from the mounts, so that it cannot say something else than the view does.
-Status second_wall(Sandbox& s) {
-  std::vector<LandlockRule> rules{{"/", LandlockAccess::read}};
-  const auto add = [&rules](const Mount& m) {
-    if (m.kind == MountKind::proc || m.kind == MountKind::devpts ||
-        (m.kind == MountKind::bind && m.devices))
-      rules.push_back({m.target, LandlockAccess::devices});
-    else if (m.read_only || m.target == "/")
-      return;
-    else if (m.kind == MountKind::tmpfs && m.role != MountRole::dev)
-      rules.push_back({m.target, LandlockAccess::write});
-    else if (m.kind == MountKind::tmpfs && m.target == "/dev/shm")
-      rules.push_back({m.target, LandlockAccess::write});
-    else if (m.kind == MountKind::bind)
-      rules.push_back({m.target, LandlockAccess::write});
-  };
-  for (const auto& m : s.view->mounts) add(m);
-  for (const auto& m : s.job->mounts) add(m);
-  for (const auto& o : s.job->overlays) rules.push_back({o.target, LandlockAccess::write});
-  return enter_landlock(s.view->landlock_abi, !s.view->nested, rules);
+Status allow_mount(Sandbox& s, const Mount& m) {
+  LandlockAccess access = LandlockAccess::write;
+  if (m.kind == MountKind::proc || m.kind == MountKind::devpts ||
+      (m.kind == MountKind::bind && m.devices))
+    access = LandlockAccess::devices;
+  else if (m.read_only || m.target == "/" ||
+           (m.kind != MountKind::bind && m.kind != MountKind::tmpfs))
+    return {};
+  CODEXOS_ASSIGN(const Fd at, open_below(s.root.get(), m.target));
+  return s.wall.allow(at.get(), access, m.target);
 }
 
-Status drop_capabilities(Sandbox&) {
+Status plan_second_wall(Sandbox& s) {
+  CODEXOS_ASSIGN(s.wall, LandlockRuleset::make(s.view->landlock_abi, !s.view->nested));
+  if (!s.wall.has_file_rules()) return {};
+  CODEXOS_TRY(s.wall.allow(s.root.get(), LandlockAccess::read, "/"));
+  for (const auto& m : s.view->mounts) CODEXOS_TRY(allow_mount(s, m));
+  return {};
+}
+
+Status complete_second_wall(Sandbox& s) {
+  if (!s.wall.has_file_rules()) return {};
+  for (const auto& m : s.job->mounts) CODEXOS_TRY(allow_mount(s, m));
+  for (const auto& o : s.job->overlays) {
+    CODEXOS_ASSIGN(const Fd at, open_below(s.root.get(), o.target));
+    CODEXOS_TRY(s.wall.allow(at.get(), LandlockAccess::write, o.target));
+  }
+  return {};
+}
+
+Status enter_second_wall(Sandbox& s) { return s.wall.enter(); }
+
+Status drop_bounding_set(Sandbox&) {
   for (int cap = 0; cap < 64; ++cap)
     if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
       if (errno == EINVAL) break;  // above the newest that this kernel knows
       return errno_error("drop from the bounding set", errno);
     }
+  return {};
+}
+
+Status drop_capabilities(Sandbox&) {
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   constexpr unsigned long kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -406,12 +599,10 @@ Status load_filter(const std::string& bytes) {
   return ok_or_errno(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog), "seccomp");
 }
 
-// The argument denials first: the allow-list of the second would forbid nothing that loading needs,
-// but the order keeps that from mattering.
-Status filter_syscalls(Sandbox& s) {
-  CODEXOS_TRY(load_filter(s.view->seccomp_deny));
-  return load_filter(s.view->seccomp_allow);
-}
+// What is denied by argument is nothing that the rest of the set-up does, so it is loaded ahead of
+// time; the allow-list forbids mounts and comes last.
+Status filter_arguments(Sandbox& s) { return load_filter(s.view->seccomp_deny); }
+Status filter_syscalls(Sandbox& s) { return load_filter(s.view->seccomp_allow); }
 
 struct Step {
   const char* name;
@@ -427,15 +618,45 @@ constexpr Step kViewSteps[] = {
     {"view", put_view},
     {"host name", set_hostname},
     {"loopback", raise_loopback},
+    {"landlock rules", plan_second_wall},
+    {"bounding set", drop_bounding_set},
+    {"no new privileges", no_new_privileges},
+    {"seccomp, arguments", filter_arguments},
+};
+
+constexpr Step kTemplateSteps[] = {
+    {"session keyring", join_keyring},
+    {"id maps", wait_for_maps},
+    {"out-of-memory preference", prefer_as_victim},
+    {"inside user", become_inside_user},
+    {"template", start_template},
+    {"view", put_units},
+    {"passed mounts", hold_descriptors},
+    {"seal the view", seal_units},
+    {"stand in the template", stand_in_template},
+};
+
+constexpr Step kHelperSteps[] = {
+    {"session keyring", join_keyring},
+    {"id maps", map_oneself},
+    {"inside user", become_inside_user},
+    {"new root", start_root},
+    {"view", put_view},
+    {"host name", set_hostname},
+    {"loopback", raise_loopback},
+    {"landlock rules", plan_second_wall},
+    {"bounding set", drop_bounding_set},
+    {"no new privileges", no_new_privileges},
+    {"seccomp, arguments", filter_arguments},
 };
 
 constexpr Step kJobSteps[] = {
     {"mounts of the task", put_job_mounts},
     {"overlays", put_overlays},
     {"written-through paths", put_write_through},
+    {"landlock rules of the task", complete_second_wall},
     {"enter the new root", go_inside},
-    {"no new privileges", no_new_privileges},
-    {"landlock", second_wall},
+    {"landlock", enter_second_wall},
     {"capabilities", drop_capabilities},
     {"hide the shim", hide_from_payload},
     {"seccomp", filter_syscalls},
@@ -475,6 +696,12 @@ bool check_view(const View& view, StepFailure& why) {
 
 bool build_view(Sandbox& s, StepFailure& why) {
   return run_steps(kViewSteps, s, why, Cause::not_isolated);
+}
+bool build_template(Sandbox& s, StepFailure& why) {
+  return run_steps(kTemplateSteps, s, why, Cause::not_isolated);
+}
+bool build_view_of_helper(Sandbox& s, StepFailure& why) {
+  return run_steps(kHelperSteps, s, why, Cause::not_isolated);
 }
 bool build_job(Sandbox& s, StepFailure& why) {
   return run_steps(kJobSteps, s, why, Cause::start_failed);

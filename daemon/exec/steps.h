@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a sandbox is built: two tables of steps, run in order in the task's PID 1. The first (view)
-// can be done ahead of time by a parked helper; the second (job) needs the task. A step that fails
-// ends everything with its name, errno and text; nothing is half-started.
+// How a sandbox is built: tables of steps, run in order. The view's can be done ahead of time by a
+// parked helper, the job's need the task; a zygote has the parts of the view ready that all tasks
+// can share. A step that fails ends everything with its name, errno and text; nothing is
+// half-started.
 #pragma once
 
 #include <string>
@@ -10,22 +11,36 @@
 #include "core/base/fd.h"
 #include "core/base/frames.h"
 #include "core/base/plan.h"
+#include "core/os/landlock.h"
 
 namespace codexos::exec {
 
 struct Sandbox {
   const View* view = nullptr;
   const Job* job = nullptr;
-  std::vector<Fd>* view_fds = nullptr;  // passed with park
+  std::vector<Fd>* view_fds = nullptr;  // passed with the view
   std::vector<Fd>* job_fds = nullptr;   // passed with the job
   int map_ready = -1;  // a byte comes when the outer process has written the id maps
-  Fd root;             // O_PATH of the new root, a tmpfs, before it is entered
+  // Of a zygote's helper, whose working directory is the zygote's template.
+  bool held = false;          // the view's descriptors are mounted in /.held of the template
+  bool shared_units = false;  // units are taken from the template
+  Fd root;                    // O_PATH of the new root, a tmpfs, before it is entered
+  std::string parent_path;    // the folder that was put into last, with its descriptor: lists
+  Fd parent;                  // come folder by folder
+  LandlockRuleset wall;
   std::vector<Fd>
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
 };
 
-/// Both: false and `why` filled when a step failed.
+/// What a zygote has ready: the *units* of the view, each a read-only tmpfs with all that is put
+/// into it (/etc, /dev without terminals, /proc/sys). They hold nothing of one task and nobody can
+/// write to them, so that tasks share them; everything else is each task's own.
+bool build_template(Sandbox& s, StepFailure& why);
+/// By hand: the whole view in the process that the outer one has made.
 bool build_view(Sandbox& s, StepFailure& why);
+/// In a zygote's child: the same, units from the template.
+bool build_view_of_helper(Sandbox& s, StepFailure& why);
+/// False and `why` filled when a step failed, as for the others.
 bool build_job(Sandbox& s, StepFailure& why);
 
 /// What must hold before anything is built: no host uid 0, no inside uid 0, filters present.

@@ -12,6 +12,7 @@ namespace codexos::daemon {
 namespace {
 
 constexpr int64_t kMaxBackoffMs = 60000;
+constexpr size_t kMaxZygotes = 4;
 
 }  // namespace
 
@@ -26,30 +27,66 @@ Status note_process(Helper& h, LinkMessage& m) {
 Helpers::Helpers(Loop& loop, Idmapper& idmapper, HelperOptions options)
     : loop_(loop), idmapper_(idmapper), options_(std::move(options)) {}
 
-Result<std::unique_ptr<Helper>> Helpers::start(const View& view) {
+Result<std::unique_ptr<Helpers::Zygote>> Helpers::start_zygote(const View& view) {
   CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
   SpawnOptions o;
   o.path = options_.exec_path;
-  o.argv = {"codexos-exec", "--helper"};
+  o.argv = {"codexos-exec", "--zygote"};
   o.fds = {{pair.second.get(), 3}, {2, 2}};
   o.new_session = true;
+  o.cwd = options_.template_dir;  // not by argument: a task reads those of its PID 1
   auto pid = spawn(o);
   if (!pid.ok()) return std::move(pid).error().during("start " + options_.exec_path);
   pair.second.reset();
-
-  auto h = std::make_unique<Helper>();
-  h->key = view.key;
-  CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
+  auto z = std::make_unique<Zygote>();
+  z->key = view.key;
+  CODEXOS_ASSIGN(z->link, Link::make(loop_, std::move(pair.first)));
+  // It tells why on every helper's link; on its own only that it is of no use.
+  Zygote* raw = z.get();
+  z->link->handle([this, raw](LinkMessage&) { drop_zygote(raw); },
+                  [this, raw] { drop_zygote(raw); });
   if (!idmapper_.active()) {
-    h->link->send(LinkType::park, view);
-    return h;
+    z->link->send(LinkType::zygote, view);
+    return z;
   }
   View mapped = view;
   std::vector<Fd> fds;
   CODEXOS_TRY(idmapper_.map_view(mapped, fds));
   std::vector<int> numbers;
   for (const auto& fd : fds) numbers.push_back(fd.get());
-  h->link->send(LinkType::park, mapped, numbers);
+  z->link->send(LinkType::zygote, mapped, numbers);
+  return z;
+}
+
+void Helpers::drop_zygote(Zygote* z) {
+  zygotes_.remove_if([z](const auto& x) { return x.get() == z; });
+}
+
+Result<Helpers::Zygote*> Helpers::zygote_for(const View& view) {
+  for (auto it = zygotes_.begin(); it != zygotes_.end();) {
+    if ((*it)->key != view.key) {
+      ++it;
+      continue;
+    }
+    if ((*it)->link->alive()) {
+      zygotes_.splice(zygotes_.begin(), zygotes_, it);
+      return zygotes_.front().get();
+    }
+    it = zygotes_.erase(it);
+  }
+  CODEXOS_ASSIGN(auto made, start_zygote(view));
+  zygotes_.push_front(std::move(made));
+  if (zygotes_.size() > kMaxZygotes) zygotes_.pop_back();
+  return zygotes_.front().get();
+}
+
+Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units) {
+  CODEXOS_ASSIGN(Zygote * zygote, zygote_for(view));
+  CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
+  zygote->link->send(LinkType::spawn, SpawnRequest{own_units}, {pair.second.get()});
+  auto h = std::make_unique<Helper>();
+  h->key = view.key;
+  CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
   return h;
 }
 
@@ -66,11 +103,12 @@ std::optional<std::unique_ptr<Helper>> Helpers::find_parked(const std::string& k
   return std::nullopt;
 }
 
-Result<std::unique_ptr<Helper>> Helpers::take(const View& view) {
+Result<std::unique_ptr<Helper>> Helpers::take(const View& view, bool own_units) {
   if (options_.parked > 0 && (!wanted_ || wanted_->key != view.key)) wanted_ = view;
   schedule_refill(options_.refill_ms);
+  if (own_units) return start(view, true);
   if (auto h = find_parked(view.key)) return std::move(*h);
-  return start(view);
+  return start(view, false);
 }
 
 void Helpers::start_done() {
@@ -91,6 +129,7 @@ size_t Helpers::parked() const {
 
 void Helpers::clear() {
   pool_.clear();
+  zygotes_.clear();
   wanted_.reset();
 }
 
@@ -115,7 +154,7 @@ void Helpers::refill() {
 }
 
 void Helpers::park_one() {
-  auto h = start(*wanted_);
+  auto h = start(*wanted_, false);
   if (!h.ok()) {
     ++failures_;
     last_error_ = h.error().message;

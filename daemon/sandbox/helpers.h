@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parked helpers: sandboxes prepared ahead, each with a View and no task. One is used once,
-// only for a task whose view has the same key, and only while it lives. A miss starts a fresh
-// helper and does not wait for it. Refilling waits until no start is under way, since building a
+// The zygotes, one for each view that is in use, and the helpers that they made ahead: parked
+// sandboxes, each with a View and no task. A helper is used once, only for a task whose view has
+// the same key, and only while it lives. A miss asks the zygote for a fresh helper and does not
+// wait for it. Refilling waits until no start is under way, since building a
 // sandbox beside a start makes that start 20 % slower on two cores; a helper that fails makes
 // refilling back off. Helpers die with the daemon: their link closes.
 #pragma once
@@ -25,7 +26,7 @@
 
 namespace codexos::daemon {
 
-/// One `codexos-exec --helper`: a link, and the process at its other end as soon as it told it.
+/// A link to a helper, and the process at its other end as soon as it is told.
 struct Helper {
   std::unique_ptr<Link> link;
   std::string key;
@@ -40,6 +41,7 @@ Status note_process(Helper& h, LinkMessage& m);
 
 struct HelperOptions {
   std::string exec_path;
+  std::string template_dir;  // an empty folder of the state that zygotes mount on
   size_t parked = 2;         // of the view that was used last; 0: nothing is parked
   int64_t refill_ms = 3;     // after the last start
   int64_t backoff_ms = 100;  // after a failed helper, doubled up to a minute
@@ -50,8 +52,9 @@ class Helpers {
   Helpers(Loop& loop, Idmapper& idmapper, HelperOptions options);
 
   /// A helper for `view`: a parked one, or a fresh one whose `parked` answer is still to come. The
-  /// caller sets its link's handlers before the next turn. Error: it could not be started.
-  Result<std::unique_ptr<Helper>> take(const View& view);
+  /// caller sets its link's handlers before the next turn. `own_units`: the task puts something
+  /// into a read-only part of the view, which is then not shared. Error: it could not be started.
+  Result<std::unique_ptr<Helper>> take(const View& view, bool own_units);
   /// A start is under way, until done() is called as often.
   void start_begins() { ++starting_; }
   void start_done();
@@ -66,7 +69,14 @@ class Helpers {
   void clear();
 
  private:
-  Result<std::unique_ptr<Helper>> start(const View& view);
+  struct Zygote {
+    std::string key;
+    std::unique_ptr<Link> link;
+  };
+  Result<std::unique_ptr<Helper>> start(const View& view, bool own_units);
+  Result<Zygote*> zygote_for(const View& view);
+  Result<std::unique_ptr<Zygote>> start_zygote(const View& view);
+  void drop_zygote(Zygote* z);
   void schedule_refill(int64_t delay_ms);
   void refill();
   void park_one();
@@ -77,8 +87,9 @@ class Helpers {
   Loop& loop_;
   Idmapper& idmapper_;
   HelperOptions options_;
-  std::list<std::unique_ptr<Helper>> pool_;  // parked, or on the way there
-  std::optional<View> wanted_;               // what the next task will probably need
+  std::list<std::unique_ptr<Helper>> pool_;     // parked, or on the way there
+  std::list<std::unique_ptr<Zygote>> zygotes_;  // most recently used first
+  std::optional<View> wanted_;                  // what the next task will probably need
   Loop::TimerId timer_ = 0;
   size_t starting_ = 0;
   int failures_ = 0;

@@ -3,11 +3,27 @@
 
 #include <unistd.h>
 
+#include "core/base/path.h"
+
 namespace codexos::daemon {
+
+namespace {
+
+/// Whether the task puts something into a part of the view that is shared, being read-only.
+bool needs_own_units(const View& view, const Job& job) {
+  for (const auto& unit : view.mounts) {
+    if (unit.kind != MountKind::tmpfs || !unit.read_only || unit.target == "/") continue;
+    for (const auto& m : job.mounts)
+      if (path_within(m.target, unit.target)) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job, std::vector<Fd> fds) {
   CODEXOS_TRY(idmapper_.map_job(job, fds));
-  CODEXOS_ASSIGN(auto helper, helpers_.take(view));
+  CODEXOS_ASSIGN(auto helper, helpers_.take(view, needs_own_units(view, job)));
   std::vector<int> numbers;
   for (const auto& fd : fds) numbers.push_back(fd.get());
   helper->link->send(LinkType::job, job, numbers);

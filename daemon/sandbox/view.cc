@@ -242,7 +242,7 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   v.host_network = r.net == wire::Network::host;
   v.landlock_abi = landlock_abi();
 
-  v.mounts.push_back(tmpfs_at(MountRole::system, "/", 0755, 1 << 20, 4096));
+  v.mounts.push_back(tmpfs_at(MountRole::system, "/", 0755, 4 << 20, 4096));
   v.mounts.back().read_only = true;
   add_system(host, v.mounts);
   add_etc(who, r.net, host, v.mounts);

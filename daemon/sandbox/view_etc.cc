@@ -5,6 +5,7 @@
 // and wget's configuration (passwords), environment, krb5, ldap, ld.so.preload (names libraries
 // that the view may lack).
 #include <algorithm>
+#include <iterator>
 
 #include "core/base/path.h"
 #include "daemon/sandbox/view_parts.h"
@@ -141,14 +142,60 @@ bool shown_anyway(const std::string& path) {
   return path_within(path, "/usr") || path_within(path, "/nix") || path_within(path, "/gnu");
 }
 
+/// What is small is copied into the view: a file costs a start 5 us, a mount 20, and its end as
+/// much again.
+constexpr size_t kCopyFile = 16 << 10;
+constexpr size_t kCopyNames = 32;  // in one folder
+constexpr size_t kCopyAll = 96 << 10;
+
+struct Copy {
+  const Host& host;
+  size_t left = kCopyAll;
+  std::vector<Mount> out;
+
+  /// `path`, shown at `target`. False: something of it is not small, or not everybody's to read.
+  bool entry(const std::string& path, const std::string& target) {
+    if (std::string text; host.read_link(path, text)) {
+      out.push_back(link_at(MountRole::etc, target, std::move(text)));
+      return true;
+    }
+    PathFact fact;
+    if (!host.lookup(path, fact)) return false;
+    return fact.is_dir ? folder(fact, target) : file(fact, target);
+  }
+  bool file(const PathFact& fact, const std::string& target) {
+    std::string text;
+    if ((fact.mode & 0170004) != 0100004 || fact.size > std::min(kCopyFile, left) ||
+        !host.read(fact.path, text) || text.size() > left)
+      return false;
+    left -= text.size();
+    out.push_back(file_at(MountRole::etc, target, std::move(text), fact.mode & 0555));
+    return true;
+  }
+  bool folder(const PathFact& fact, const std::string& target) {
+    if ((fact.mode & 0005) != 0005) return false;
+    const auto names = host.list(fact.path);
+    if (names.size() > kCopyNames) return false;
+    out.push_back(dir_at(MountRole::etc, target, 0755));
+    return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      return entry(join_path(fact.path, name), join_path(target, name));
+    });
+  }
+};
+
 // A link into what is shown anyway stays a link: Java and Go read the zone's name from localtime's.
-void add_entry(const Host& host, const std::string& path, std::vector<Mount>& out) {
+void add_entry(const std::string& path, Copy& copy) {
   PathFact fact;
-  if (!host.lookup(path, fact)) return;
-  if (std::string text; host.read_link(path, text) && shown_anyway(fact.path))
-    out.push_back(link_at(MountRole::etc, path, fact.path));
-  else
-    bind_existing(host, MountRole::etc, path, path, out);
+  if (!copy.host.lookup(path, fact)) return;
+  if (std::string text; copy.host.read_link(path, text) && shown_anyway(fact.path)) {
+    copy.out.push_back(link_at(MountRole::etc, path, fact.path));
+    return;
+  }
+  const size_t entries = copy.out.size(), left = copy.left;
+  if (copy.entry(fact.path, path)) return;
+  copy.out.resize(entries);
+  copy.left = left;
+  bind_existing(copy.host, MountRole::etc, path, path, copy.out);
 }
 
 }  // namespace
@@ -192,6 +239,8 @@ Inside inside_of(const Caller& c, const Host& host) {
 }
 
 void add_etc(const Inside& who, wire::Network net, const Host& host, std::vector<Mount>& out) {
+  out.push_back(tmpfs_at(MountRole::etc, "/etc", 0755, 2 << 20, 2048));
+  out.back().read_only = true;
   const auto names = host.list("/etc");
   std::vector<std::string> paths;
   for (const auto& row : kEtc)
@@ -202,7 +251,9 @@ void add_etc(const Inside& who, wire::Network net, const Host& host, std::vector
     });
   std::sort(paths.begin(), paths.end());
   paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
-  for (const auto& path : paths) add_entry(host, path, out);
+  Copy copy{host, kCopyAll, {}};
+  for (const auto& path : paths) add_entry(path, copy);
+  std::move(copy.out.begin(), copy.out.end(), std::back_inserter(out));
   add_synthetic(who, net, host, out);
 }
 

@@ -40,7 +40,8 @@ Status write_plan(const std::string& home, const std::vector<std::string>& argv)
   PlannerOptions options;
   options.home = home;
   if (geteuid() == 0) options.task_host_uid = options.task_host_gid = kRootTaskHostId;
-  Planner planner(options, real_host(), mounts, nullptr);
+  HostCache host(real_host(), mounts);
+  Planner planner(options, host, mounts, nullptr);
   const std::string id = make_task_id();
   const TaskPaths paths(home, "default", id);
   CODEXOS_TRY(make_dirs(home + "/tenants/default/tasks", 0700));

@@ -125,6 +125,7 @@ Result<Caller> Planner::make_caller(const std::map<std::string, std::string>& en
 }
 
 Result<Root> Planner::workspace_of(const std::string& cwd, uid_t uid, gid_t gid) {
+  host_.refresh();
   WorkspaceRequest w;
   CODEXOS_ASSIGN(w.caller, make_caller({}, uid, gid));
   w.cwd = cwd;
@@ -136,6 +137,7 @@ Result<Root> Planner::workspace_of(const std::string& cwd, uid_t uid, gid_t gid)
 
 Result<const View*> Planner::likely_view(const std::map<std::string, std::string>& caller_env,
                                          uid_t uid, gid_t gid) {
+  host_.refresh();
   ViewRequest r;
   CODEXOS_ASSIGN(r.caller, make_caller(caller_env, uid, gid));
   r.task_host_uid = options_.task_host_uid;
@@ -272,6 +274,7 @@ Status Planner::make_caches(Start& start) {
 Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid,
                             const std::string& id, const std::string& layer_dir) {
   CODEXOS_TRY(check_create(create));
+  host_.refresh();
   Start s;
   WorkspaceRequest w;
   CODEXOS_ASSIGN(w.caller, make_caller(create.caller_env, uid, gid));

@@ -12,7 +12,8 @@
 
 #include "core/base/error.h"
 #include "core/base/plan.h"
-#include "core/os/host.h"
+#include "core/os/host_cache.h"
+#include "core/os/mount_table.h"
 #include "core/wire/task.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/store/store.h"
@@ -59,7 +60,7 @@ struct PlannerOptions {
 
 class Planner {
  public:
-  Planner(PlannerOptions options, const Host& host, MountTable& mounts, Store* store)
+  Planner(PlannerOptions options, HostCache& host, MountTable& mounts, Store* store)
       : options_(std::move(options)),
         host_(host),
         mounts_(mounts),
@@ -88,7 +89,7 @@ class Planner {
   Status make_caches(Start& start);
 
   PlannerOptions options_;
-  const Host& host_;
+  HostCache& host_;
   MountTable& mounts_;
   ViewCache views_;
   Store* store_;  // null: no earlier tasks (codexosd plan)

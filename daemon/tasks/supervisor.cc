@@ -166,7 +166,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, T
                                           Begun& begun) {
   const std::string id = row.task.id;
   const TaskPaths paths(p_.home, row.tenant, id);
-  auto files = create_task_files(paths, p_.boot_id, start.workspace.roots);
+  auto files = p_.spares.create(paths, start.workspace.roots);
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   r->client = duplicate(request.client);

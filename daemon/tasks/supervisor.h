@@ -32,6 +32,7 @@
 #include "daemon/tasks/after_commit.h"
 #include "daemon/tasks/feed.h"
 #include "daemon/tasks/planner.h"
+#include "daemon/tasks/spare_folders.h"
 #include "daemon/tasks/task_files.h"
 #include "daemon/tasks/task_state.h"
 #include "daemon/tasks/worker.h"
@@ -48,6 +49,7 @@ struct SupervisorParts {
   Feed& feed;
   AfterCommit& after_commit;
   Worker& worker;
+  SpareFolders& spares;
   std::string home;
   std::string boot_id;
 };

@@ -265,12 +265,9 @@ void Supervisor::retire(const std::string& id) {
     });
     return;
   }
-  if (!empty) return;
-  p_.worker.submit([dir = paths(row).layers()]() -> Worker::Answer {
-    const auto removed = remove_tree(dir);
-    if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
-    return nullptr;
-  });
+  if (empty && row.task.mode == wire::WorkspaceMode::overlay)
+    p_.spares.give_back(paths(row).layers());
+  p_.spares.refill();
 }
 
 void Supervisor::arm_deadline(Running& r, int64_t delay_ms, Cause cause) {

@@ -43,14 +43,30 @@ Status make_owned_dir(const std::string& path, mode_t mode, uid_t uid, gid_t gid
 }
 
 /// upper/ is what the task sees as the root's own folder, so it has the root's mode.
-Status make_layer(const Root& root) {
-  CODEXOS_TRY(make_owned_dir(root.layer, 0700, root.owner_uid, root.owner_gid));
-  const std::string upper = root.layer + "/upper";
-  CODEXOS_TRY(make_owned_dir(upper, 0700, root.owner_uid, root.owner_gid));
+Status set_upper_mode(const Root& root) {
   struct stat st {};
   if (stat(root.path.c_str(), &st) < 0) return errno_error("stat " + root.path, errno);
+  const std::string upper = root.layer + "/upper";
   if (chmod(upper.c_str(), st.st_mode & 07777) < 0) return errno_error("chmod " + upper, errno);
+  return {};
+}
+
+Status make_layer(const Root& root) {
+  CODEXOS_TRY(make_owned_dir(root.layer, 0700, root.owner_uid, root.owner_gid));
+  CODEXOS_TRY(make_owned_dir(root.layer + "/upper", 0700, root.owner_uid, root.owner_gid));
+  CODEXOS_TRY(set_upper_mode(root));
   return make_owned_dir(root.layer + "/work", 0700, root.owner_uid, root.owner_gid);
+}
+
+Status give_layer(const Root& root) {
+  struct stat st {};
+  if (geteuid() == 0 && stat((root.layer + "/upper").c_str(), &st) == 0 &&
+      (st.st_uid != root.owner_uid || st.st_gid != root.owner_gid))
+    for (const char* part : {"", "/upper", "/work", "/work/work"})
+      if (lchown((root.layer + part).c_str(), root.owner_uid, root.owner_gid) < 0 &&
+          errno != ENOENT)
+        return errno_error("chown " + root.layer + part, errno);
+  return set_upper_mode(root);
 }
 
 }  // namespace
@@ -72,6 +88,23 @@ Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boo
     CODEXOS_TRY(make_layer(root));
   }
   return out;
+}
+
+Status make_empty_layer(const std::string& layers_dir) {
+  for (const char* part : {"", "/0", "/0/upper", "/0/work"})
+    CODEXOS_TRY(make_owned_dir(layers_dir + part, 0700, 0, 0));
+  return {};
+}
+
+Status fit_layers(const TaskPaths& paths, const std::vector<Root>& roots) {
+  size_t layers = 0;
+  for (const auto& root : roots) {
+    if (root.layer.empty()) continue;
+    CODEXOS_TRY(layers++ == 0 ? give_layer(root) : make_layer(root));
+  }
+  if (layers > 0) return {};
+  const auto removed = remove_tree(paths.layers());
+  return removed.ok() ? Status() : Status(removed.error());
 }
 
 Result<Record> read_record(const std::string& path) {

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -27,6 +28,7 @@ namespace codexos::daemon {
 struct TaskPaths {
   TaskPaths(const std::string& home, const std::string& tenant, const std::string& id)
       : tenant_dir(home + "/tenants/" + tenant), dir(tenant_dir + "/tasks/" + id) {}
+  explicit TaskPaths(std::string folder) : dir(std::move(folder)) {}  // of no tenant: a spare one
   std::string tenant_dir;
   std::string dir;
   std::string objects() const { return tenant_dir + "/objects"; }
@@ -47,6 +49,12 @@ struct TaskFds {
 /// daemon's task writes through the idmapped clone has the owner that the real folder has.
 Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boot_id,
                                   const std::vector<Root>& roots);
+
+/// What a spare folder has: layers_dir/0/{upper,work}, the daemon's own.
+Status make_empty_layer(const std::string& layers_dir);
+/// Makes what there is of layers fit the roots: owner and mode of the first, further ones made,
+/// none where none is wanted.
+Status fit_layers(const TaskPaths& paths, const std::vector<Root>& roots);
 
 /// The record as it is now, finished or not. Error: it is not there or not a record.
 Result<Record> read_record(const std::string& path);

@@ -55,7 +55,7 @@ TEST_CASE("a payload above the inline limit travels in a memfd, before the other
 
 TEST_CASE("many descriptors fit in one message") {
   Pair p;
-  REQUIRE(send_link(p.a.get(), LinkType::park, "", std::vector<int>(200, p.a.get())).ok());
+  REQUIRE(send_link(p.a.get(), LinkType::parked, "", std::vector<int>(200, p.a.get())).ok());
   auto m = recv_link(p.b.get());
   REQUIRE(m.ok());
   CHECK(m->fds.size() == 200);

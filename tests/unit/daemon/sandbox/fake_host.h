@@ -25,6 +25,10 @@ class FakeHost : public Host {
     n.text = text;
     return *this;
   }
+  FakeHost& mode(const std::string& path, uint32_t st_mode) {
+    node(path).mode = st_mode;
+    return *this;
+  }
   FakeHost& link(const std::string& path, const std::string& text) {
     Node& n = node(path);
     n.kind = Kind::link;
@@ -42,7 +46,8 @@ class FakeHost : public Host {
     std::string real;
     if (!resolve(normal_path(path), real, 0)) return false;
     const Node& n = nodes_.at(real);
-    out = PathFact{real, n.kind == Kind::dir, 7, n.ino};
+    const bool is_dir = n.kind == Kind::dir;
+    out = PathFact{real, is_dir, 7, n.ino, is_dir ? 0040755U : n.mode, n.text.size()};
     return true;
   }
   bool read_link(const std::string& path, std::string& text) const override {
@@ -79,6 +84,7 @@ class FakeHost : public Host {
     Kind kind = Kind::dir;
     std::string text;
     uint64_t ino = 0;
+    uint32_t mode = 0100644;
   };
 
   Node& node(const std::string& path) {
