@@ -81,7 +81,7 @@ struct ExitFrame {
 enum class LinkType : uint32_t {
   // daemon -> zygote
   zygote = 1,  // View + its descriptors: what its helpers are for
-  spawn = 13,  // SpawnRequest + one end of the new helper's link
+  spawn = 13,  // SpawnRequest + one end of the new helper's link + an eventfd(2) that says: a job
   // daemon -> helper/shim
   job = 2,
   go = 3,

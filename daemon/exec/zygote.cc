@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -22,17 +23,35 @@ namespace codexos::exec {
 namespace {
 
 constexpr int kLink = 3;  // a helper's own
+constexpr int kWake = 4;  // its eventfd
 
 [[noreturn]] void fail(const StepFailure& why) {
   (void)send_link(kLink, LinkType::failed, to_binary(why), {});
   _exit(125);
 }
 
+struct Request {
+  Fd link, wake;
+};
+
+/// Until the eventfd says so, or the daemon is gone. A message on the socket alone does not wake:
+/// the kernel takes that as a hint that the sender is about to sleep (WF_SYNC) and keeps the woken
+/// one on the sender's processor, where the daemon goes on working.
+void wait_for_job() {
+  pollfd fds[] = {{kLink, 0, 0}, {kWake, POLLIN, 0}};
+  while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+  close(kWake);
+}
+
 /// From here on a process of its own, PID 1 of the task's pid namespace.
-[[noreturn]] void be_helper(const View& view, const SpawnRequest& how, int link) {
+[[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r) {
   // Nothing of the zygote's stays open but standard error, the daemon's log.
-  if (link != kLink) dup3(link, kLink, O_CLOEXEC);
-  syscall(SYS_close_range, static_cast<unsigned>(kLink + 1), ~0U, 0U);
+  constexpr int kAbove = 16;
+  const int wake = fcntl(r.wake.get(), F_DUPFD_CLOEXEC, kAbove);
+  dup3(r.link.get(), kLink, O_CLOEXEC);
+  dup3(wake, kWake, O_CLOEXEC);
+  syscall(SYS_close_range, static_cast<unsigned>(kWake + 1), ~0U, 0U);
   signal(SIGCHLD, SIG_DFL);
   setsid();
   std::vector<Fd> view_fds, job_fds;
@@ -47,6 +66,7 @@ constexpr int kLink = 3;  // a helper's own
   StepFailure why;
   if (!build_view_of_helper(s, why)) fail(why);
   if (!send_link(kLink, LinkType::parked, "", {})) _exit(0);
+  wait_for_job();
   auto message = recv_link(kLink);
   // A parked helper whose daemon has gone, or which is not needed, ends in silence.
   if (!message.ok() || message->type != LinkType::job) _exit(0);
@@ -62,31 +82,32 @@ constexpr int kLink = 3;  // a helper's own
   _exit(run_shim(c));
 }
 
-void spawn_helper(const View& view, const SpawnRequest& how, const Fd& link) {
+void spawn_helper(const View& view, const SpawnRequest& how, const Request& r) {
   int pidfd = -1;
   const long pid = syscall(SYS_clone, namespaces_of(view) | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD,
                            nullptr, &pidfd, nullptr, 0);
-  if (pid == 0) be_helper(view, how, link.get());
+  if (pid == 0) be_helper(view, how, r);
   if (pid < 0) {
     const StepFailure why{"namespaces", errno, std::string("clone: ") + std::strerror(errno),
                           Cause::not_isolated};
-    (void)send_link(link.get(), LinkType::failed, to_binary(why), {});
+    (void)send_link(r.link.get(), LinkType::failed, to_binary(why), {});
     return;
   }
   const Fd process(pidfd);
   const auto child = static_cast<pid_t>(pid);
   const PidInfo info{child, process_start_time(child)};
-  (void)send_link(link.get(), LinkType::pid, to_binary(info), {process.get()});
+  (void)send_link(r.link.get(), LinkType::pid, to_binary(info), {process.get()});
 }
 
 /// The next request, or the end of this process.
-SpawnRequest next_request(Fd& link) {
+SpawnRequest next_request(Request& r) {
   for (;;) {
     auto message = recv_link(kZygoteLink);
     if (!message.ok()) _exit(0);
-    if (message->type != LinkType::spawn || message->fds.size() != 1) continue;
+    if (message->type != LinkType::spawn || message->fds.size() != 2) continue;
     const auto how = from_binary<SpawnRequest>(message->payload);
-    link = std::move(message->fds.front());
+    r.link = std::move(message->fds[0]);
+    r.wake = std::move(message->fds[1]);
     if (how.ok()) return *how;
   }
 }
@@ -115,18 +136,18 @@ void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
   close(map_ready);
   signal(SIGCHLD, SIG_IGN);  // helpers are the daemon's, by their pidfds: nobody waits for them
   for (;;) {
-    Fd link;
-    const SpawnRequest how = next_request(link);
-    spawn_helper(view, how, link);
+    Request r;
+    const SpawnRequest how = next_request(r);
+    spawn_helper(view, how, r);
   }
 }
 
 void refuse_all(const StepFailure& why) {
   (void)send_link(kZygoteLink, LinkType::failed, to_binary(why), {});
   for (;;) {
-    Fd link;
-    (void)next_request(link);
-    (void)send_link(link.get(), LinkType::failed, to_binary(why), {});
+    Request r;
+    (void)next_request(r);
+    (void)send_link(r.link.get(), LinkType::failed, to_binary(why), {});
   }
 }
 

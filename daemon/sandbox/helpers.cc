@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/sandbox/helpers.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -83,8 +85,10 @@ Result<Helpers::Zygote*> Helpers::zygote_for(const View& view) {
 Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units) {
   CODEXOS_ASSIGN(Zygote * zygote, zygote_for(view));
   CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
-  zygote->link->send(LinkType::spawn, SpawnRequest{own_units}, {pair.second.get()});
   auto h = std::make_unique<Helper>();
+  h->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!h->wake) return errno_error("eventfd", errno);
+  zygote->link->send(LinkType::spawn, SpawnRequest{own_units}, {pair.second.get(), h->wake.get()});
   h->key = view.key;
   CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
   return h;

@@ -29,6 +29,7 @@ namespace codexos::daemon {
 /// A link to a helper, and the process at its other end as soon as it is told.
 struct Helper {
   std::unique_ptr<Link> link;
+  Fd wake;  // eventfd(2): written to after the job is sent
   std::string key;
   PidInfo process;  // pid 0: not told yet. In our pid namespace.
   Fd pidfd;

@@ -27,6 +27,9 @@ Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job, std:
   std::vector<int> numbers;
   for (const auto& fd : fds) numbers.push_back(fd.get());
   helper->link->send(LinkType::job, job, numbers);
+  const uint64_t one = 1;
+  (void)!write(helper->wake.get(), &one, sizeof one);
+  helper->wake.reset();
   return helper;
 }
 

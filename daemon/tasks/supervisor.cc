@@ -111,7 +111,7 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   const TaskPaths paths(p_.home, request.tenant, id);
   auto start = p_.planner.plan(request.create, request.uid, request.gid, id, paths.layers());
   if (!start.ok()) return refuse(std::move(start).error());
-  if (auto r = launch(request, *start, make_row(request, *start, id), begun)) {
+  if (auto r = launch(request, *start, id, begun)) {
     p_.worker.submit([dir = paths.dir]() -> Worker::Answer {
       (void)remove_tree(dir);
       return nullptr;
@@ -121,8 +121,8 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   return std::nullopt;
 }
 
-TaskRow Supervisor::make_row(const StartRequest& request, const Start& start,
-                             const std::string& id) const {
+TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, const std::string& id,
+                             const std::string& secret) const {
   const auto& c = request.create;
   TaskRow row;
   auto& t = row.task;
@@ -153,7 +153,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start,
   t.created_at = format_time(row.created_at_us);
   row.clock_start_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME);
   row.tenant = request.tenant;
-  row.secret = make_secret(16);
+  row.secret = secret;
   row.boot_id = p_.boot_id;
   row.layers_json = json::encode(Roots{start.workspace.roots});
   row.create_json =
@@ -162,15 +162,14 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start,
   return row;
 }
 
-std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, TaskRow row,
-                                          Begun& begun) {
-  const std::string id = row.task.id;
-  const TaskPaths paths(p_.home, row.tenant, id);
+std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
+                                          const std::string& id, Begun& begun) {
+  const TaskPaths paths(p_.home, request.tenant, id);
   auto files = p_.spares.create(paths, start.workspace.roots);
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   r->client = duplicate(request.client);
-  start.job.secret = row.secret;
+  start.job.secret = make_secret(16);
   std::vector<Fd> fds;
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
@@ -178,6 +177,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start, T
   auto helper = p_.launcher.launch(*start.view, start.job, std::move(fds));
   if (!helper.ok()) return broken_start(std::move(helper).error(), id);
   r->helper = *std::move(helper);
+  TaskRow row = make_row(request, start, id, start.job.secret);
   if (const PidInfo& p = r->helper->process; p.pid != 0) {
     row.shim_pid = p.pid;
     row.shim_start_time = p.start_time;

@@ -155,9 +155,11 @@ class Supervisor {
   };
 
   // start
-  std::optional<Refusal> launch(StartRequest& request, Start& start, TaskRow row, Begun& begun);
+  std::optional<Refusal> launch(StartRequest& request, Start& start, const std::string& id,
+                                Begun& begun);
   Status record_start(const StartRequest& request, const Start& start, const TaskRow& row);
-  TaskRow make_row(const StartRequest& request, const Start& start, const std::string& id) const;
+  TaskRow make_row(const StartRequest& request, const Start& start, const std::string& id,
+                   const std::string& secret) const;
   void go(const std::string& id, const std::string& waiting);
   void abandon(const std::string& id);
   void listen(Running& r);
