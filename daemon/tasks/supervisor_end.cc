@@ -68,7 +68,7 @@ void Supervisor::resolve_end(Running& r) {
   end.at_us = now_us();
   const auto record = read_record(paths(r.row).record());
   const auto told = record.ok() ? end_of_record(*record, p_.boot_id) : std::nullopt;
-  const bool nothing_ran = record.ok() && !told && never_ran(*record, p_.boot_id);
+  const bool nothing_ran = !r.started && record.ok() && !told && never_ran(*record, p_.boot_id);
   if (nothing_ran && try_again(r)) return;
   if (told) {
     end = *told;
