@@ -78,7 +78,10 @@ class Planner {
   /// The workspace that `cwd` lies in; empty path: none.
   Result<Root> workspace_of(const std::string& cwd, uid_t uid, gid_t gid);
   /// The view of a request that was planned before, as it is now.
-  Result<const View*> view_of(const ViewRequest& r) { return views_.get(r); }
+  Result<const View*> view_of(const ViewRequest& r) {
+    host_.refresh();
+    return views_.get(r);
+  }
   /// The view that a caller with this environment gets, to park helpers with.
   Result<const View*> likely_view(const std::map<std::string, std::string>& caller_env, uid_t uid,
                                   gid_t gid);
