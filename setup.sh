@@ -178,8 +178,9 @@ build() {
 
 # Ubuntu 23.10 and later let only programs with an AppArmor profile make user namespaces. The program
 # of the profile must be root's, or any program could put itself in its place.
+readonly apparmor_switch=/proc/sys/kernel/apparmor_restrict_unprivileged_userns
 apparmor_in_the_way() {
-  ! is_root && [ "$(cat /proc/sys/kernel/apparmor_restrict_unprivileged_userns 2>/dev/null)" = 1 ]
+  ! is_root && [ "$(cat "$apparmor_switch" 2>/dev/null)" = 1 ]
 }
 readonly apparmor_profile=/etc/apparmor.d/codexos-exec
 readonly apparmor_exec=/usr/local/libexec/codexos/codexos-exec

@@ -188,12 +188,12 @@ Result<bool> LineStream::read(const std::function<Status(std::string_view line)>
   std::string buffer(kReadSize, '\0');
   bool again = false;
   if (!parser_->done()) {
-    CODEXOS_ASSIGN(const Received got, receive(fd_.get(), buffer.data(), buffer.size(), again));
+    const auto got = receive(fd_.get(), buffer.data(), buffer.size(), again);
     if (again) return true;
-    if (got.bytes == 0 && (!parser_->finish().ok() || !parser_->done()))
+    if (!got.ok() || (got->bytes == 0 && (!parser_->finish().ok() || !parser_->done())))
       return Error{Code::unavailable, "the stream was cut", "codexos daemon status"};
-    CODEXOS_ASSIGN(const size_t used, parser_->feed({buffer.data(), got.bytes}));
-    if (used < got.bytes) return Error{Code::internal, "bytes behind the stream's end", {}};
+    CODEXOS_ASSIGN(const size_t used, parser_->feed({buffer.data(), got->bytes}));
+    if (used < got->bytes) return Error{Code::internal, "bytes behind the stream's end", {}};
   }
   CODEXOS_TRY(hand_out(on_line));
   if (!parser_->done()) return true;

@@ -81,7 +81,7 @@ constexpr Option kAttach[] = {
 };
 constexpr Option kEvents[] = {
     {"-f, --follow", "", "go on until the task ends, or for ever"},
-    {"--from", "SEQ", "begin with this sequence number", Kind::number},
+    {"--from", "N", "begin with the event whose seq (without TASK: whose ord) is N", Kind::number},
 };
 constexpr Option kExec[] = {
     {"-i, --interactive", "", "no effect here: stdin is always forwarded"},

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "cli/values.h"
+#include "core/base/text.h"
 #include "core/os/file.h"
 
 namespace codexos::cli {
@@ -22,8 +23,9 @@ constexpr size_t kMaxEnvFile = 4 << 20;
 Status set(const std::string& name, const std::string& value, Variables& out) {
   if (name.empty() || name.find('=') != std::string::npos)
     return Error{Code::invalid, fmt::format("{} is not a variable's name", quote_word(name)), {}};
-  if (!is_utf8(name) || !is_utf8(value))
-    return Error{Code::invalid, fmt::format("variable {} is not UTF-8", quote_word(name)), {}};
+  if (!is_utf8(name))  // a value may be any bytes, names are keys of JSON objects
+    return Error{
+        Code::invalid, fmt::format("the variable's name {} is not UTF-8", quote_word(name)), {}};
   out[name] = value;
   return {};
 }
@@ -52,10 +54,10 @@ Variables caller_variables(const Variables& all) {
   Variables out;
   for (const std::string_view name : kPassed) {
     const auto it = all.find(std::string(name));
-    if (it != all.end() && is_utf8(it->second)) out.insert(*it);
+    if (it != all.end()) out.insert(*it);
   }
   for (auto it = all.lower_bound("LC_"); it != all.end() && it->first.starts_with("LC_"); ++it)
-    if (is_utf8(it->first) && is_utf8(it->second)) out.insert(*it);
+    if (is_utf8(it->first)) out.insert(*it);
   return out;
 }
 

@@ -91,7 +91,7 @@ class Relay {
                Sink(2)} {
     reader_.feed(connection.leftover);
     input_open_ = o_.stdio.forward_input;
-    extra_open_ = o_.extra_fd >= 0;
+    extra_open_ = static_cast<bool>(o_.extra_fd);
   }
 
   RelayEnd run() {
@@ -116,7 +116,7 @@ class Relay {
     polls_.clear();
     const size_t socket_at = want(socket_.get(), socket_events());
     const size_t signals_at = want(signals_.fd(), POLLIN);
-    const size_t extra_at = extra_open_ ? want(o_.extra_fd, POLLIN) : kNone;
+    const size_t extra_at = extra_open_ ? want(o_.extra_fd(), POLLIN) : kNone;
     const size_t input_at = wants_input() ? want(STDIN_FILENO, POLLIN) : kNone;
     std::array<size_t, 3> sink_at = {kNone, kNone, kNone};
     for (size_t i = 0; i < sinks_.size(); ++i)

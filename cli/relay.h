@@ -41,7 +41,9 @@ struct RelayOptions {
   bool forward_signals = true;  // else INT, TERM, HUP and QUIT end the watching
   bool quiet = false;           // no notes
   bool send_size = false;       // an attached terminal tells its size first
-  int extra_fd = -1;            // polled too; on_extra false: no more
+  // One more descriptor that is polled, asked for before each turn since it may be another one
+  // then, or none; on_extra false: no more.
+  std::function<int()> extra_fd;
   std::function<bool()> on_extra;
 };
 

@@ -17,7 +17,8 @@
 namespace codexos::cli {
 namespace {
 
-constexpr int64_t kStartTimeoutUs = 5000000;
+// A daemon that is about to end may take some of it to finish what it has begun.
+constexpr int64_t kStartTimeoutUs = 10000000;
 constexpr int kReadyFd = 3;  // its number in the daemon
 constexpr int kRetryMs = 2;
 constexpr std::string_view kReady = "x";
@@ -27,11 +28,11 @@ bool forbidden() {
   return v != nullptr && *v != '\0' && std::string_view(v) != "0";
 }
 
-/// The daemon's whole environment: nothing of the caller that the state does not depend on.
+/// The daemon's whole environment: nothing of the caller that its state or work does not depend on.
 std::vector<std::string> daemon_environment() {
   std::vector<std::string> out;
   bool has_path = false;
-  for (const char* name : {"PATH", "HOME", "USER", "CODEXOS_HOME"}) {
+  for (const char* name : {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED"}) {
     const char* value = getenv(name);
     if (value == nullptr) continue;
     out.push_back(fmt::format("{}={}", name, value));
@@ -49,7 +50,7 @@ Result<std::string> read_ready(int fd, int64_t deadline) {
   for (;;) {
     pollfd p{fd, POLLIN, 0};
     const int64_t left_ms = (deadline - monotonic_us()) / 1000;
-    if (left_ms <= 0) return Error{Code::timeout, "it was not ready after 5 seconds", {}};
+    if (left_ms <= 0) return Error{Code::timeout, "it was not ready after 10 seconds", {}};
     const int n = poll(&p, 1, static_cast<int>(left_ms));
     if (n < 0 && errno != EINTR) return errno_error("poll", errno);
     if (n <= 0) continue;
@@ -147,7 +148,7 @@ Result<Fd> connect_or_start(const Place& place, Start start) {
       return connect_unix(place.socket, SocketType::stream);
     }
     if (monotonic_us() > deadline)
-      return failed(Error{Code::timeout, "another start did not finish in 5 seconds", {}});
+      return failed(Error{Code::timeout, "another start did not finish in 10 seconds", {}});
     poll(nullptr, 0, kRetryMs);
   }
 }

@@ -2,6 +2,7 @@
 // codexosd: one per user, owner of all state. Builds its objects in order, runs the loop, and they
 // die in reverse. Tasks do not end with it: their shims go on and the next daemon adopts them.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,6 +34,10 @@ namespace codexos::daemon {
 namespace {
 
 constexpr off_t kMaxLog = 8 << 20;
+constexpr int64_t kFinishStartsMs = 4000;  // what a stopping daemon waits for starts under way
+constexpr int64_t kSuccessionMs = 6000;    // what its successor waits for it, at the longest
+constexpr int kLockRetryMs = 2;
+constexpr int64_t kLookAgainMs = 20;
 constexpr const char* kUsage =
     "usage: codexosd [--foreground] [--ready-fd N]\n"
     "       codexosd plan -- CMD [ARG...]     the plan of CMD here, for codexos-exec\n"
@@ -166,11 +171,13 @@ void reap_children() {
 // ---- the turn
 
 struct Turn {
+  Loop& loop;
   Store& store;
   Supervisor& supervisor;
   AfterCommit& after_commit;
   Feed& feed;
   Server* server = nullptr;
+  bool stopping = false;
 
   /// One commit, then what waited for it. Effects may write again: they get a commit of their own.
   void end() {
@@ -189,6 +196,24 @@ struct Turn {
       }
     } while (store.dirty() || !after_commit.empty());
     server->flush();
+    if (stopping && supervisor.starting() == 0 && server->quiet()) loop.stop();
+  }
+
+  /// A task that was acknowledged, and whose program does not run yet, would be lost with us: its
+  /// helper does not run anything for a daemon that has gone. Waits until each is started or
+  /// failed, but not for ever. Nobody new is served; who has connected already still is.
+  /// `own_socket`: the socket's path, so that who comes now looks for our successor; empty: it is
+  /// not ours (socket activation).
+  void finish_starts(const std::string& own_socket) {
+    if (!own_socket.empty()) (void)unlink(own_socket.c_str());
+    server->stop_accepting();
+    stopping = true;
+    loop.after_ms(kFinishStartsMs, "starts at the end", [this] { loop.stop(); });
+    look_again();
+    loop.run();
+  }
+  void look_again() {
+    loop.after_ms(kLookAgainMs, "end", [this] { look_again(); });
   }
 };
 
@@ -250,7 +275,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   CODEXOS_ASSIGN(const auto server,
                  Server::make(*loop, std::move(listener), std::move(check), make_routes(api)));
 
-  Turn turn{*store, supervisor, after_commit, feed, server.get()};
+  Turn turn{*loop, *store, supervisor, after_commit, feed, server.get()};
   loop->on_turn_end([&turn] { turn.end(); });
   loop->on_slow([](const char* name, int64_t us) {
     log_line(LogLevel::warning, "loop",
@@ -275,10 +300,27 @@ Status serve(const Options& options, const Place& place, int sockets) {
   }
   loop->run();
   notify("STOPPING=1");
-  server->stop_accepting();
+  turn.finish_starts(sockets == 0 ? place.socket : std::string());
   log_line(LogLevel::info, "codexosd",
            "stops; tasks that go on: " + std::to_string(supervisor.running()));
   return {};
+}
+
+/// True: we are the one daemon of the state folder. False: another one serves it. One that is
+/// about to end holds the lock without listening, and so does one that has just begun: which of the
+/// two it is, time tells.
+Result<bool> become_the_one(int lock, const Place& place) {
+  const int64_t until_us = monotonic_us() + kSuccessionMs * 1000;
+  for (;;) {
+    const Status held = lock_file(lock);
+    if (held.ok()) return true;
+    if (held.error().code != Code::conflict) return held.error();
+    if (connect_unix(place.socket, SocketType::stream).ok()) return false;
+    if (monotonic_us() > until_us)
+      return Error{
+          Code::timeout, "another daemon holds " + place.home + "/lock, but does not listen", {}};
+    poll(nullptr, 0, kLockRetryMs);
+  }
 }
 
 int fail(const Error& e) {
@@ -299,7 +341,9 @@ int run(const Options& options) {
   if (auto s = make_home(place->home); !s.ok()) return fail(s.error());
   auto lock = open_file(place->home + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (!lock.ok()) return fail(lock.error());
-  if (!lock_file(lock->get()).ok()) {
+  const auto only_one = become_the_one(lock->get(), *place);
+  if (!only_one.ok()) return fail(only_one.error());
+  if (!*only_one) {
     // The loser of a start race: whoever started it connects to the winner.
     std::fprintf(stderr, "codexosd: another daemon runs for %s\n", place->home.c_str());
     return 0;

@@ -40,9 +40,7 @@ Result<int> show_events(Context& ctx, const Invocation& inv) {
   if (inv.has("from")) {
     auto n = parse_number(inv.value("from"));
     if (!n.ok()) return std::move(n).error().during("--from");
-    if (inv.words.empty())
-      return Error{Code::invalid, "--from counts the events of one task: name it", {}};
-    // The daemon gives what comes after a number.
+    // The daemon gives what comes after a number: `seq` of one task's events, `ord` of all.
     query["since"] = std::to_string(*n == 0 ? 0 : *n - 1);
   }
   const std::string path = inv.words.empty() ? "/v1/events" : task_path(inv.words[0], "events");

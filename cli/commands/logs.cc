@@ -6,13 +6,13 @@
 #include <array>
 #include <optional>
 
-#include "cli/base64.h"
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/escape.h"
 #include "cli/render.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {
@@ -30,9 +30,11 @@ class LogPrinter {
     if (line.skipped && *line.skipped > 0 && !quiet_)
       say(fmt::format("{} bytes of {} are cut here: only head and tail are kept", *line.skipped,
                       line.stream));
+    if (line.cut && !quiet_)
+      say(fmt::format("the log of {} ends here, the stream did not: {}", line.stream, *line.cut));
     std::string bytes = line.text;
     if (!line.base64.empty()) {
-      CODEXOS_ASSIGN(bytes, decode_base64(line.base64));
+      CODEXOS_ASSIGN(bytes, from_base64(line.base64));
     }
     return print_to(fd, filter(fd) ? filter(fd)->feed(bytes) : bytes);
   }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "cli/commands/all.h"
@@ -14,7 +15,9 @@
 #include "cli/session.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/text.h"
 #include "core/json/json.h"
+#include "core/wire/event.h"
 #include "core/wire/task.h"
 
 namespace codexos::cli {
@@ -64,26 +67,14 @@ uint32_t current_umask() {
   return m;
 }
 
-Status check_utf8(const wire::TaskCreate& c) {
-  const auto wrong = [](std::string_view what) {
-    return Error{Code::invalid, fmt::format("{} is not UTF-8", what), {}};
-  };
-  for (size_t i = 0; i < c.argv.size(); ++i)
-    if (!is_utf8(c.argv[i])) return wrong(fmt::format("word {} of the command", i + 1));
-  if (!is_utf8(c.cwd)) return wrong("the path of the current directory");
-  if (!is_utf8(c.workspace)) return wrong("--workspace");
-  for (const std::string& s : c.write)
-    if (!is_utf8(s)) return wrong("--write");
-  for (const std::string& s : c.show)
-    if (!is_utf8(s)) return wrong("--show");
-  if (!is_utf8(c.name)) return wrong("--name");
-  return {};
-}
-
 Status fill_labels(const Invocation& inv, wire::TaskCreate& c) {
   for (const std::string& text : inv.values("label")) {
     auto pair = parse_pair(text);
     if (!pair.ok()) return std::move(pair).error().during("--label");
+    if (!is_utf8(pair->first))
+      return Error{Code::invalid,
+                   fmt::format("--label: the key {} is not UTF-8", quote_word(pair->first)),
+                   {}};
     c.labels[pair->first] = pair->second;
   }
   return {};
@@ -148,7 +139,6 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   const TerminalSize size = size_for(stdio);
   c.rows = size.rows;
   c.cols = size.cols;
-  CODEXOS_TRY(check_utf8(c));
   return c;
 }
 
@@ -171,41 +161,94 @@ Result<int> start_detached(Context& ctx, Client& client, const wire::TaskCreate&
   const Request r{"POST", "/v1/tasks", {}, json::encode(create, json::Defaults::omit)};
   CODEXOS_ASSIGN(const std::string body, client.call(r));
   CODEXOS_ASSIGN(const auto task, json::decode<wire::Task>(body, json::Unknown::ignore));
+  if (!ctx.globals.quiet)
+    for (const std::string& note : task.notes) say(note);
   CODEXOS_TRY(print_line(ctx.globals.json ? body : task.id));
   return 0;
 }
 
 /// run --json: events and output lines come on a second connection, and go on to stdout as they
-/// are.
+/// are. A stream that is cut, because the daemon ended, is asked for again from where it was, of a
+/// daemon that is started for it: the task's end is printed whoever records it.
 class EventPrinter {
  public:
   explicit EventPrinter(Client& client) : client_(client) {}
 
   Status open(const std::string& task) {
-    CODEXOS_ASSIGN(auto s, client_.open_stream(
-                               Request{"GET", task_path(task, "stream"), {{"follow", "1"}}, {}}));
-    stream_.emplace(std::move(s));
-    return {};
+    task_ = task;
+    return connect();
   }
-  int fd() const { return stream_->fd(); }
+  int fd() const { return stream_ ? stream_->fd() : -1; }
   /// False: there is no more.
   bool pump() {
-    const auto r = stream_->read([](std::string_view line) { return print_line(line); });
-    if (!r.ok()) failed_ = r.error();
-    open_ = r.ok() && *r;
-    return open_;
+    if (!stream_) return false;
+    const auto r = stream_->read([this](std::string_view line) { return take(line); });
+    if (r.ok()) return keep(*r);
+    failed_ = r.error();
+    if (!printed_ || failed_->code != Code::unavailable || ++cuts_ > kMaxCuts) return keep(false);
+    // Once a cut: a daemon that cannot be started now may be there for finish().
+    if (const auto again = connect(); !again.ok()) {
+      failed_ = again.error();
+      return keep(false);
+    }
+    failed_.reset();
+    return true;
   }
   Status finish() {
-    while (open_) pump();
+    if (failed_ && printed_ && !ended_ && cuts_ <= kMaxCuts && connect().ok()) failed_.reset();
+    while (stream_) pump();
     if (failed_) return *failed_;
     return {};
   }
 
  private:
+  static constexpr int kMaxCuts = 5;
+  bool keep(bool more) {
+    if (!more) stream_.reset();
+    return more;
+  }
+  Status connect() {
+    CODEXOS_ASSIGN(auto s, client_.open_stream(Request{"GET",
+                                                       task_path(task_, "stream"),
+                                                       {{"follow", "1"},
+                                                        {"since", std::to_string(seq_)},
+                                                        {"from_stdout", std::to_string(next_[0])},
+                                                        {"from_stderr", std::to_string(next_[1])}},
+                                                       {}}));
+    stream_.emplace(std::move(s));
+    return {};
+  }
+  Status take(std::string_view line) {
+    CODEXOS_TRY(note_place(line));
+    const Status printed = print_line(line);
+    printed_ = printed.ok();
+    cuts_ = 0;
+    return printed;
+  }
+  /// Where to go on: behind the last event, and behind the last byte of each stream.
+  Status note_place(std::string_view line) {
+    constexpr std::string_view kOutput = R"({"type":"output")";
+    if (!line.starts_with(kOutput)) {
+      CODEXOS_ASSIGN(const auto event, json::decode<wire::Event>(line, json::Unknown::ignore));
+      seq_ = event.seq;
+      ended_ = event.type == wire::EventType::task_ended;
+      return {};
+    }
+    CODEXOS_ASSIGN(const auto piece, json::decode<wire::OutputLine>(line, json::Unknown::ignore));
+    CODEXOS_ASSIGN(const std::string bytes, from_base64(piece.base64));
+    next_[piece.stream == "stdout" ? 0 : 1] = piece.offset + piece.text.size() + bytes.size();
+    return {};
+  }
+
   Client& client_;
-  std::optional<LineStream> stream_;
-  bool open_ = true;
+  std::string task_;
+  std::optional<LineStream> stream_;  // none: there is no more
   std::optional<Error> failed_;
+  int64_t seq_ = 0;
+  std::array<uint64_t, 2> next_{};  // offsets in stdout and stderr
+  bool ended_ = false;
+  bool printed_ = true;  // false: our stdout failed
+  int cuts_ = 0;         // since the last line
 };
 
 Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
@@ -220,7 +263,7 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
   if (ctx.globals.json) {
     s.on_connected = [&events](const std::string& task, RelayOptions& relay) -> Status {
       CODEXOS_TRY(events.open(task));
-      relay.extra_fd = events.fd();
+      relay.extra_fd = [&events] { return events.fd(); };
       relay.on_extra = [&events] { return events.pump(); };
       return {};
     };

@@ -19,6 +19,8 @@ Error errno_error(std::string_view what, int err) {
       break;
     case ENOSPC:
     case EDQUOT:
+      code = Code::no_space;
+      break;
     case EMFILE:
     case ENFILE:
     case ENOMEM:

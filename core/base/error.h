@@ -21,6 +21,7 @@ enum class Code {
   conflict,     // the thing's state forbids it now
   denied,       // not allowed for this caller or by this policy
   exhausted,    // a limit or budget is used up
+  no_space,     // no room on the disk: make some
   unavailable,  // a backend, the daemon or a kernel feature is not there
   timeout,      // it took too long
   unsupported,  // known, but not in this version

@@ -24,7 +24,9 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "core/base/fields.h"
 #include "core/base/outcome.h"
@@ -154,13 +156,21 @@ struct Ended {
   Outcome outcome;
   int64_t at_us = 0;
   Usage usage;
+  std::vector<std::string> notes;  // degradations: log_note()
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("outcome", s.outcome);
     v("at_us", s.at_us);
     v("usage", s.usage);
+    v("notes", s.notes);
   }
 };
+
+/// Stream 0 is stdout or the terminal, 1 stderr.
+inline std::string log_note(size_t stream, uint64_t bytes, int error) {
+  return std::string("the log of ") + (stream == 0 ? "stdout" : "stderr") + " ends after " +
+         std::to_string(bytes) + " bytes, the stream did not: " + std::strerror(error);
+}
 
 struct EndAck {
   std::string note;

@@ -8,9 +8,12 @@
 // the daemon's commit, or the shim's fdatasync when there is no daemon, loses it: then `lost`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "core/base/hash.h"
 
 namespace codexos {
 
@@ -20,7 +23,7 @@ inline constexpr size_t kLogHeadDefault = 32 << 20;
 
 struct Record {
   uint32_t magic;
-  uint32_t length;    // sizeof(Record)
+  uint32_t length;    // sizeof(Record) of who made it
   uint64_t checksum;  // 0 until the end is written
   char boot_id[40];   // /proc/sys/kernel/random/boot_id, NUL-padded; written by the daemon at
                       // creation
@@ -28,7 +31,8 @@ struct Record {
   int32_t code;
   int32_t signal;
   uint32_t detail_length;
-  int64_t started_at_us;  // wall clock, microseconds since the epoch, right before execve
+  int64_t started_at_us;  // wall clock, microseconds since the epoch; written right before the
+                          // program is forked, so 0 says that nothing of it ever ran
   int64_t ended_at_us;
   uint64_t wall_us;
   uint64_t cpu_user_us;
@@ -37,22 +41,27 @@ struct Record {
   char detail[512];
   // Live counters, written while the task runs, outside the checksum. Streams: 0 stdout/terminal, 1
   // stderr.
-  uint64_t stream_bytes[2];  // produced so far; the log holds them all up to the cap
+  uint64_t stream_bytes[2];  // so far, as far as the log took them; it holds them up to the cap
   uint64_t last_output_us;   // CLOCK_MONOTONIC
   uint64_t paused;           // 1 while paused
+  uint32_t log_errors[2];    // errno why the stream's log ends at stream_bytes, though the stream
+                             // went on; 0: it does not
 };
 static_assert(sizeof(Record) <= kRecordSize);
+/// Members are only ever appended, and the page is zero behind them: an older shim's record is
+/// shorter.
+inline constexpr size_t kRecordLeast = offsetof(Record, log_errors);
+constexpr bool is_record_length(uint32_t n) { return n >= kRecordLeast && n <= kRecordSize; }
 
 inline uint64_t record_checksum(const Record& r) {
-  uint64_t h = 0xcbf29ce484222325ULL;
-  const auto* p = reinterpret_cast<const unsigned char*>(&r.boot_id);
-  const auto* end = reinterpret_cast<const unsigned char*>(&r.stream_bytes);
-  for (; p < end; ++p) h = (h ^ *p) * 0x100000001b3ULL;
+  const auto* begin = reinterpret_cast<const char*>(&r.boot_id);
+  const auto* end = reinterpret_cast<const char*>(&r.stream_bytes);
+  const uint64_t h = fnv1a({begin, static_cast<size_t>(end - begin)});
   return h == 0 ? 1 : h;
 }
 /// True when the record tells a finished end of this boot.
 inline bool record_ended(const Record& r, std::string_view boot_id) {
-  return r.magic == kRecordMagic && r.length == sizeof(Record) && r.checksum != 0 &&
+  return r.magic == kRecordMagic && is_record_length(r.length) && r.checksum != 0 &&
          boot_id == std::string_view(r.boot_id, strnlen(r.boot_id, sizeof r.boot_id)) &&
          r.checksum == record_checksum(r);
 }

@@ -366,6 +366,7 @@ constexpr std::array kStatuses{
     StatusRow{501, "Not Implemented"},
     StatusRow{503, "Service Unavailable"},
     StatusRow{504, "Gateway Timeout"},
+    StatusRow{507, "Insufficient Storage"},
 };
 
 }  // namespace

@@ -5,6 +5,9 @@
 // a default-constructed struct holds, also inside nested structs, compared as JSON. Reading starts
 // from the struct as it is, so a member that is left out keeps its default; null is accepted for an
 // optional only. Map and vector elements and engaged optionals start from a fresh default.
+//
+// A string whose bytes are not UTF-8 (an argument, a path) is written as {"base64": "..."}, and
+// read from there; keys of maps are text.
 #pragma once
 
 #include <limits>
@@ -32,6 +35,7 @@ Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const std::str
 Status read_bool(const Value& v, bool& out, const std::string& path);
 Status read_double(const Value& v, double& out, const std::string& path);
 Status read_string(const Value& v, std::string& out, const std::string& path);
+Value write_string(const std::string& s);
 
 template <class T>
 const Value& defaults_of() {
@@ -59,6 +63,8 @@ Value write(const T& x, Defaults d) {
     return out;
   } else if constexpr (has_fields_v<T>) {
     return write_struct(x, d == Defaults::omit ? &defaults_of<T>() : nullptr);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return write_string(x);
   } else {
     return Value(x);
   }

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "core/base/text.h"
+
 namespace codexos::json {
 namespace {
 
@@ -200,8 +202,21 @@ Status read_double(const Value& v, double& out, const std::string& path) {
   return {};
 }
 
+Value write_string(const std::string& s) {
+  if (is_utf8(s)) return Value(s);
+  Value out = Value::object();
+  append_member(out, "base64", Value(to_base64(s)));
+  return out;
+}
+
 Status read_string(const Value& v, std::string& out, const std::string& path) {
-  if (!v.is_string()) return wrong(path, "must be a string");
+  if (v.is_object() && v.size() == 1 && v.contains("base64") && v["base64"].is_string()) {
+    auto bytes = from_base64(v["base64"].get_ref<const std::string&>());
+    if (!bytes.ok()) return wrong(member_path(path, "base64"), "is damaged");
+    out = *std::move(bytes);
+    return {};
+  }
+  if (!v.is_string()) return wrong(path, "must be a string, or {\"base64\": ...}");
   out = v.get_ref<const std::string&>();
   return {};
 }

@@ -21,7 +21,7 @@ enum class Defaults { omit, write };
 
 /// Parses text. Depth is limited to 64; repeated keys are an error. Error invalid says where.
 Result<Value> parse(std::string_view text);
-/// Compact, one line; bytes that are not UTF-8 are replaced.
+/// Compact, one line; bytes that are not UTF-8 are replaced (wire types carry them: codec.h).
 std::string dump(const Value& v);
 /// Indented by two spaces.
 std::string dump_pretty(const Value& v);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <string_view>
 
 #include "core/os/file.h"
 
@@ -49,6 +50,24 @@ class RealHost : public Host {
     closedir(stream);
     std::sort(names.begin(), names.end());
     return names;
+  }
+
+  std::vector<HostEntry> entries(const std::string& dir, size_t limit) const override {
+    std::vector<HostEntry> out;
+    DIR* stream = opendir(dir.c_str());
+    if (stream == nullptr) return out;
+    const dirent* entry = nullptr;
+    while (out.size() < limit && (entry = readdir(stream)) != nullptr) {
+      const std::string_view name = entry->d_name;
+      struct stat st {};
+      if (name == "." || name == ".." ||
+          fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        continue;
+      out.push_back(HostEntry{std::string(name), S_ISDIR(st.st_mode), S_ISSOCK(st.st_mode),
+                              st.st_uid, st.st_gid});
+    }
+    closedir(stream);
+    return out;
   }
 
   bool read(const std::string& path, std::string& text) const override {

@@ -21,6 +21,13 @@ struct PathFact {
   uint32_t mode = 0;  // st_mode
   uint64_t size = 0;  // of a file
 };
+struct HostEntry {
+  std::string name;
+  bool is_dir = false;
+  bool is_socket = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
 /// A way to ask the host about paths, so that plan making stays testable.
 class Host {
  public:
@@ -30,6 +37,8 @@ class Host {
                          std::string& text) const = 0;                      // false: not a link
   virtual std::vector<std::string> list(const std::string& dir) const = 0;  // names, sorted
   virtual bool read(const std::string& path, std::string& text) const = 0;  // small files
+  /// What lies in a folder, links not followed, in no order; of a large one `limit` entries.
+  virtual std::vector<HostEntry> entries(const std::string& dir, size_t limit) const = 0;
   virtual bool owner(const std::string& path, uid_t& uid, gid_t& gid) const = 0;
 };
 /// The real one.

@@ -50,6 +50,10 @@ class HostCache : public Host {
   std::vector<std::string> list(const std::string& dir) const override;
   bool read(const std::string& path, std::string& text) const override;
   bool owner(const std::string& path, uid_t& uid, gid_t& gid) const override;
+  /// Not remembered: asked rarely, and owners and sockets come and go.
+  std::vector<HostEntry> entries(const std::string& dir, size_t limit) const override {
+    return real_.entries(dir, limit);
+  }
 
  private:
   using FactPtr = std::shared_ptr<Fact>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events: the append-only story of a task. `seq` counts the stored events of a task from 1 without
-// gaps; exactly one `task.ended` per task. Stream lines of type `heartbeat` carry no seq.
+// gaps, `ord` orders the events of all tasks; exactly one `task.ended` per task. Stream lines of
+// type `heartbeat` carry neither.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +47,7 @@ constexpr auto enum_names(EventType) {
 struct Event {
   int32_t v = 1;
   int64_t seq = 0;
+  std::optional<int64_t> ord;  // given by the store when it is read
   std::string ts;
   std::string task;
   EventType type = EventType::task_created;
@@ -68,6 +70,7 @@ struct Event {
   static void fields(Self& s, V& v) {
     v("v", s.v, "version of the event format");
     v("seq", s.seq, "counts the task's events from 1");
+    v("ord", s.ord, "its place among the events of all tasks: grows, with gaps");
     v("ts", s.ts, "RFC 3339 with microseconds");
     v("task", s.task, "task id");
     v("type", s.type, "what happened");

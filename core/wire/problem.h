@@ -27,6 +27,7 @@ inline constexpr std::array kCodes{
     CodeRow{Code::conflict, "conflict", 409, 5, "Not possible in this state"},
     CodeRow{Code::denied, "denied", 403, 4, "Not allowed"},
     CodeRow{Code::exhausted, "exhausted", 429, 8, "A limit is used up"},
+    CodeRow{Code::no_space, "no_space", 507, 8, "No space left on the disk"},
     CodeRow{Code::unavailable, "unavailable", 503, 7, "Not available"},
     CodeRow{Code::timeout, "timeout", 504, 124, "It took too long"},
     CodeRow{Code::unsupported, "unsupported", 501, 2, "Not available in this version"},

@@ -261,6 +261,7 @@ struct OutputLine {
   std::string text;
   std::string base64;
   std::optional<uint64_t> skipped;  // bytes cut from the middle before this piece
+  std::optional<std::string> cut;   // the log ends at offset though the stream went on: why
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("type", s.type, "output");
@@ -270,6 +271,7 @@ struct OutputLine {
     v("text", s.text, "the bytes as UTF-8");
     v("base64", s.base64, "the bytes where they are not UTF-8");
     v("skipped", s.skipped, "bytes cut from the middle before this piece");
+    v("cut", s.cut, "the last line of a log that ends before its stream did: why");
   }
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Orders to tasks. stop, and kill with KILL, answer when the task has ended.
+// Orders to tasks. stop, and kill with KILL, answer when the task has ended. Each waits while a
+// task that an earlier daemon left is being taken over.
 #include "daemon/api/api.h"
 
 namespace codexos::daemon {
@@ -109,8 +110,13 @@ void exec(ApiParts& parts, const CallPtr& call) {
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes) {
   const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
                        void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+    routes.push_back(Route{method, pattern, summary, [&parts, handler](CallPtr call) {
+                             parts.supervisor.when_reachable(call->param(0),
+                                                             [&parts, handler, call] {
+                                                               if (!call->gone())
+                                                                 handler(parts, call);
+                                                             });
+                           }});
   };
   add("POST", "/v1/tasks/{id}/stop", "TERM, after the grace KILL; answers when it has ended", stop);
   add("POST", "/v1/tasks/{id}/kill", "KILL, or send another signal", kill);

@@ -8,11 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <unordered_map>
 
+#include "core/base/clock.h"
 #include "core/base/frames.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/os/socket.h"
 #include "daemon/api/router.h"
 
@@ -22,6 +25,7 @@ namespace {
 constexpr size_t kBacklog = 1 << 20;
 constexpr size_t kMaxFds = 16;
 constexpr int64_t kHeartbeatMs = 15000;
+constexpr int64_t kYoungUs = 500000;  // within this a new connection's request is still expected
 constexpr std::string_view kHeartbeat = "{\"type\":\"heartbeat\"}\n";
 
 class ServerImpl;
@@ -44,11 +48,32 @@ struct Connection {
   bool namespace_shown = false;
   bool streaming = false;
   bool was_backlogged = false;
+  bool heard = false;  // a whole request
+  int64_t accepted_us = 0;
   Loop::TimerId heartbeat = 0;
 };
 
+/// A message for people is text, also when it tells of a path that is none.
+std::string as_text(const std::string& s) {
+  if (is_utf8(s)) return s;
+  std::string out;
+  char hex[8];
+  for (const char c : s) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      out.push_back(c);
+    } else {
+      snprintf(hex, sizeof hex, "\\x%02x", byte);
+      out += hex;
+    }
+  }
+  return out;
+}
+
 /// Members without a value are left out; what RFC 9457 readers look for is always there.
-std::string encode_problem(const wire::Problem& p) {
+std::string encode_problem(wire::Problem p) {
+  p.detail = as_text(p.detail);
+  p.hint = as_text(p.hint);
   const json::Value whole = json::to_value(p);
   json::Value shown = json::Value::object();
   for (const auto& [name, value] : whole.items())
@@ -138,7 +163,7 @@ class ServerImpl final : public Server {
         routes_(std::move(routes)) {}
   ~ServerImpl() override {
     while (!connections_.empty()) drop(*connections_.begin()->second);
-    stop_accepting();
+    if (listener_) close_listener();
   }
 
   Status start() {
@@ -168,8 +193,20 @@ class ServerImpl final : public Server {
   }
   void stop_accepting() override {
     if (!listener_) return;
-    loop_.forget(listener_.get());
-    listener_.reset();
+    // Who connected before sees an answer, not a closed connection.
+    for (uint64_t before = ~uint64_t{0}; before != serials_;) {
+      before = serials_;
+      on_accept();
+    }
+    close_listener();
+  }
+  bool quiet() const override {
+    const int64_t young_us = monotonic_us() - kYoungUs;
+    return std::none_of(connections_.begin(), connections_.end(), [young_us](const auto& entry) {
+      const Connection& c = *entry.second;
+      if (c.streaming) return false;
+      return c.call != nullptr || !c.out.empty() || (!c.heard && c.accepted_us > young_us);
+    });
   }
   size_t open_connections() const override { return connections_.size(); }
 
@@ -199,6 +236,10 @@ class ServerImpl final : public Server {
   }
 
  private:
+  void close_listener() {
+    loop_.forget(listener_.get());
+    listener_.reset();
+  }
   Connection* find(int fd) {
     const auto it = connections_.find(fd);
     return it == connections_.end() ? nullptr : it->second.get();
@@ -216,6 +257,7 @@ class ServerImpl final : public Server {
       const int n = fd.get();
       c->fd = std::move(fd);
       c->serial = ++serials_;
+      c->accepted_us = monotonic_us();
       Connection& ref = *c;
       connections_[n] = std::move(c);
       read_some(ref);  // the request is usually there already
@@ -314,6 +356,7 @@ class ServerImpl final : public Server {
     if (c.parser.take_continue()) queue(c, "HTTP/1.1 100 Continue\r\n\r\n");
     if (!*next) return true;
     const int fd = c.fd.get();
+    c.heard = true;
     if (!(*next)->keep_alive) c.close_after = true;
     c.call = std::make_shared<CallImpl>(*this, c, std::move(**next), who, next_request_id(),
                                         std::exchange(c.fds, {}));

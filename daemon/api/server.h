@@ -84,7 +84,11 @@ class Server {
   virtual void flush() = 0;
   /// The commit failed: everything that waited is answered with `e` instead.
   virtual void flush_failed(const Error& e) = 0;
+  /// Takes in who has connected until now, then listens no more.
   virtual void stop_accepting() = 0;
+  /// Nobody waits for an answer or is about to ask: connections that follow a stream, or that have
+  /// been silent, do not count.
+  virtual bool quiet() const = 0;
   virtual size_t open_connections() const = 0;
 };
 

@@ -2,6 +2,7 @@
 // POST /v1/tasks, and looking at tasks.
 #include <algorithm>
 
+#include "core/base/hash.h"
 #include "daemon/api/api.h"
 
 namespace codexos::daemon {
@@ -11,17 +12,12 @@ constexpr uint64_t kMaxPage = 1000;
 
 /// Names a request's bytes for Idempotency-Key: the same key with another request is a conflict.
 std::string hash_of(const std::string& body) {
-  uint64_t a = 0xcbf29ce484222325ULL;
   uint64_t b = 0x9e3779b97f4a7c15ULL;
   for (const char c : body) {
-    a = (a ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
     b = (b + static_cast<unsigned char>(c)) * 0xff51afd7ed558ccdULL;
     b ^= b >> 29;
   }
-  char text[64];
-  snprintf(text, sizeof text, "%016llx%016llx-%zu", static_cast<unsigned long long>(a),
-           static_cast<unsigned long long>(b), body.size());
-  return text;
+  return to_hex(fnv1a(body)) + to_hex(b) + "-" + std::to_string(body.size());
 }
 
 void fail_with(Call& call, const Refusal& refusal) {

@@ -30,13 +30,19 @@ size_t LogFile::piece(uint64_t offset, size_t n) const {
   return static_cast<size_t>(std::min<uint64_t>(n, room));
 }
 
+void LogFile::give_up(int error, uint64_t offset) {
+  error_ = error;
+  end_ = offset;
+  fd_.reset();
+}
+
 void LogFile::write(std::string_view bytes, uint64_t offset) {
   while (usable() && !bytes.empty()) {
     const size_t n = piece(offset, bytes.size());
     const ssize_t put =
         pwrite(fd_.get(), bytes.data(), n, static_cast<off_t>(layout_.position(offset)));
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return fd_.reset();
+    if (put <= 0) return give_up(put < 0 ? errno : EIO, offset);
     bytes.remove_prefix(static_cast<size_t>(put));
     offset += static_cast<uint64_t>(put);
   }
@@ -48,7 +54,7 @@ void LogFile::take_from(int pipe, size_t n, uint64_t offset) {
     const ssize_t put = splice(pipe, nullptr, fd_.get(), &at, piece(offset, n), SPLICE_F_MOVE);
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
-      fd_.reset();
+      give_up(put < 0 ? errno : EIO, offset);
       break;
     }
     n -= static_cast<size_t>(put);

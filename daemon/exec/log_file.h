@@ -24,6 +24,10 @@ class LogFile {
   }
 
   bool usable() const { return static_cast<bool>(fd_); }
+  /// 0, or the errno for which it was given up.
+  int error() const { return error_; }
+  /// How many of the stream's first `total` bytes it took, be they kept or gone over by the ring.
+  uint64_t taken(uint64_t total) const { return error_ == 0 ? total : end_; }
   /// Whether what is in the program's pipes at its end fits without touching bytes that a slow
   /// reader has not had yet.
   bool can_hold_back() const { return usable() && layout_.cap - layout_.head() >= (4U << 20); }
@@ -39,9 +43,12 @@ class LogFile {
 
  private:
   size_t piece(uint64_t offset, size_t n) const;  // up to the end of the head or the ring
+  void give_up(int error, uint64_t offset);
 
   Fd fd_;
   LogLayout layout_{0};
+  int error_ = 0;
+  uint64_t end_ = 0;  // with an error: the first byte that was not taken
 };
 
 }  // namespace codexos::exec

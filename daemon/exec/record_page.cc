@@ -31,15 +31,24 @@ void RecordPage::count(size_t stream, uint64_t total, int64_t monotonic_us) {
   __atomic_store_n(&page_->last_output_us, static_cast<uint64_t>(monotonic_us), __ATOMIC_RELAXED);
 }
 
+void RecordPage::log_failed(size_t stream, int error) {
+  if (page_ != nullptr)
+    __atomic_store_n(&page_->log_errors[stream], static_cast<uint32_t>(error), __ATOMIC_RELEASE);
+}
+
 void RecordPage::set_paused(bool paused) {
   if (page_ != nullptr) __atomic_store_n(&page_->paused, paused ? 1U : 0U, __ATOMIC_RELEASE);
+}
+
+void RecordPage::mark_started(int64_t at_us) {
+  if (page_ != nullptr) __atomic_store_n(&page_->started_at_us, at_us, __ATOMIC_RELEASE);
 }
 
 void RecordPage::write_end(const Ended& end, int64_t started_at_us) {
   if (page_ == nullptr) return;
   Record& r = *page_;
   r.magic = kRecordMagic;
-  r.length = sizeof(Record);
+  if (!is_record_length(r.length)) r.length = sizeof(Record);
   r.cause = static_cast<int32_t>(end.outcome.cause);
   r.code = end.outcome.code;
   r.signal = end.outcome.signal;

@@ -23,7 +23,11 @@ class RecordPage {
 
   /// Bytes of a stream (0 stdout or the terminal, 1 stderr) that the log now holds.
   void count(size_t stream, uint64_t total, int64_t monotonic_us);
+  /// The stream's log can be written no more, for this errno: its count stands still.
+  void log_failed(size_t stream, int error);
   void set_paused(bool paused);
+  /// Right before the program is forked: from here on it may have run.
+  void mark_started(int64_t at_us);
   /// The end; the checksum makes it valid and is stored last.
   void write_end(const Ended& end, int64_t started_at_us);
   /// fdatasync(2): survives a power failure. For when no daemon commits the end.

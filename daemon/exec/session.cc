@@ -152,8 +152,10 @@ void Session::pump(Stream& s) {
   if (got != Stream::Pull::some) return;
   if (!bytes.empty()) deliver(s, from, bytes);
   active_at_us_ = monotonic_us();
-  if (record_ != nullptr && s.number() > 0)
-    record_->count(s.number() - 1U, s.total(), active_at_us_);
+  if (record_ != nullptr && s.number() > 0) {
+    record_->count(s.number() - 1U, s.log.taken(s.total()), active_at_us_);
+    if (s.log.error() != 0) record_->log_failed(s.number() - 1U, s.log.error());
+  }
   settle_outlet(s, was_open);
 }
 
@@ -212,6 +214,14 @@ uint64_t Session::bytes_of(uint8_t number) const {
   for (const auto& s : streams_)
     if (s->number() == number) return s->total();
   return 0;
+}
+
+std::vector<std::string> Session::log_notes() const {
+  std::vector<std::string> out;
+  for (const auto& s : streams_)
+    if (s->number() > 0 && s->log.error() != 0)
+      out.push_back(log_note(s->number() - 1U, s->log.taken(s->total()), s->log.error()));
+  return out;
 }
 
 // ---- clients ----------------------------------------------------------------------------------

@@ -80,6 +80,8 @@ class Session {
   void drop_clients();
 
   uint64_t bytes_of(uint8_t number) const;
+  /// log_note() of each log that could not be written to its stream's end.
+  std::vector<std::string> log_notes() const;
   /// Time of the last output (of the start, before the first), CLOCK_MONOTONIC.
   int64_t active_at_us() const { return active_at_us_; }
   /// Whether a reader that does not read holds the program's output back now.

@@ -232,6 +232,7 @@ void Shim::start_main() {
   started_.at_us = now_us();
   started_us_ = monotonic_us();
   limits_.start(started_us_);
+  record_.mark_started(started_.at_us);
   StepFailure why;
   if (!main_.start(spec_for(job_.argv, job_.env, job_.cwd), why)) {
     if (by_hand_)
@@ -483,6 +484,7 @@ void Shim::conclude() {
   end_.usage.wall_us = wall_us;
   end_.usage.stdout_bytes = main_.bytes_of(1);
   end_.usage.stderr_bytes = main_.bytes_of(2);
+  end_.notes = main_.log_notes();
   if (by_hand_) {
     phase_ = Phase::over;
     return;

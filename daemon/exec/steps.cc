@@ -285,6 +285,7 @@ Status put_hide(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   std::string name;
   CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
   const Fd at(openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!at && errno == ENOENT) return {};  // it went meanwhile (a socket does): nothing to hide
   if (!at) return errno_error("open " + m.target, errno);
   return attach_mount(tree.get(), at.get());
 }

@@ -56,6 +56,8 @@ class Helpers {
   /// caller sets its link's handlers before the next turn. `own_units`: the task puts something
   /// into a read-only part of the view, which is then not shared. Error: it could not be started.
   Result<std::unique_ptr<Helper>> take(const View& view, bool own_units);
+  /// A fresh helper for `view`, whatever is parked; as take().
+  Result<std::unique_ptr<Helper>> start(const View& view, bool own_units);
   /// A start is under way, until done() is called as often.
   void start_begins() { ++starting_; }
   void start_done();
@@ -74,7 +76,6 @@ class Helpers {
     std::string key;
     std::unique_ptr<Link> link;
   };
-  Result<std::unique_ptr<Helper>> start(const View& view, bool own_units);
   Result<Zygote*> zygote_for(const View& view);
   Result<std::unique_ptr<Zygote>> start_zygote(const View& view);
   void drop_zygote(Zygote* z);

@@ -113,33 +113,33 @@ Result<Fd> Idmapper::mapped_clone(const std::string& path, bool recursive) {
   return clone;
 }
 
-Status Idmapper::map_mount(Mount& m, std::vector<Fd>& fds) {
+Status Idmapper::map_mount(Mount& m, size_t before, std::vector<Fd>& fds) {
   if (!needs_mapping(m) || m.fd >= 0) return {};
   CODEXOS_ASSIGN(Fd clone, mapped_clone(m.source, false));
-  m.fd = static_cast<int32_t>(fds.size());
+  m.fd = static_cast<int32_t>(before + fds.size());
   fds.push_back(std::move(clone));
   return {};
 }
 
-Status Idmapper::map_dir(DirRef& dir, std::vector<Fd>& fds) {
+Status Idmapper::map_dir(DirRef& dir, size_t before, std::vector<Fd>& fds) {
   CODEXOS_ASSIGN(Fd clone, mapped_clone(dir.path, false));
-  dir.fd = static_cast<int32_t>(fds.size());
+  dir.fd = static_cast<int32_t>(before + fds.size());
   fds.push_back(std::move(clone));
   return {};
 }
 
 Status Idmapper::map_view(View& view, std::vector<Fd>& fds) {
   if (!active()) return {};
-  for (auto& m : view.mounts) CODEXOS_TRY(map_mount(m, fds));
+  for (auto& m : view.mounts) CODEXOS_TRY(map_mount(m, 0, fds));
   return {};
 }
 
-Status Idmapper::map_job(Job& job, std::vector<Fd>& fds) {
+Status Idmapper::map_job(Job& job, size_t before, std::vector<Fd>& fds) {
   if (!active()) return {};
-  for (auto& m : job.mounts) CODEXOS_TRY(map_mount(m, fds));
+  for (auto& m : job.mounts) CODEXOS_TRY(map_mount(m, before, fds));
   for (auto& o : job.overlays) {
-    for (auto& lower : o.lowers) CODEXOS_TRY(map_dir(lower, fds));
-    CODEXOS_TRY(map_dir(o.layer, fds));
+    for (auto& lower : o.lowers) CODEXOS_TRY(map_dir(lower, before, fds));
+    CODEXOS_TRY(map_dir(o.layer, before, fds));
   }
   return {};
 }

@@ -31,12 +31,13 @@ class Idmapper {
 
   bool active() const { return uid_ != 0; }
   /// Replaces sources by descriptors (appended to `fds`, named by index) where they must be mapped.
+  /// `before`: how many others of the message come before `fds`.
   Status map_view(View& view, std::vector<Fd>& fds);
-  Status map_job(Job& job, std::vector<Fd>& fds);
+  Status map_job(Job& job, size_t before, std::vector<Fd>& fds);
 
  private:
-  Status map_mount(Mount& m, std::vector<Fd>& fds);
-  Status map_dir(DirRef& dir, std::vector<Fd>& fds);
+  Status map_mount(Mount& m, size_t before, std::vector<Fd>& fds);
+  Status map_dir(DirRef& dir, size_t before, std::vector<Fd>& fds);
   Result<Fd> mapped_clone(const std::string& path, bool recursive);
   /// The user namespace for mounts whose root belongs to (uid, gid); kept for the daemon's life.
   Result<int> userns_for(uid_t uid, gid_t gid);

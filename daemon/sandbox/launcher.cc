@@ -21,11 +21,16 @@ bool needs_own_units(const View& view, const Job& job) {
 
 }  // namespace
 
-Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job, std::vector<Fd> fds) {
-  CODEXOS_TRY(idmapper_.map_job(job, fds));
-  CODEXOS_ASSIGN(auto helper, helpers_.take(view, needs_own_units(view, job)));
+Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job,
+                                                 const std::vector<Fd>& fds, Choice choice) {
+  std::vector<Fd> mapped;  // follow the caller's
+  CODEXOS_TRY(idmapper_.map_job(job, fds.size(), mapped));
+  const bool own_units = needs_own_units(view, job);
+  CODEXOS_ASSIGN(auto helper, choice == Choice::fresh ? helpers_.start(view, own_units)
+                                                      : helpers_.take(view, own_units));
   std::vector<int> numbers;
-  for (const auto& fd : fds) numbers.push_back(fd.get());
+  for (const auto* list : {&fds, static_cast<const std::vector<Fd>*>(&mapped)})
+    for (const auto& fd : *list) numbers.push_back(fd.get());
   helper->link->send(LinkType::job, job, numbers);
   const uint64_t one = 1;
   (void)!write(helper->wake.get(), &one, sizeof one);

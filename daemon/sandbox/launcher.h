@@ -19,9 +19,12 @@ class Launcher {
  public:
   Launcher(Helpers& helpers, Idmapper& idmapper) : helpers_(helpers), idmapper_(idmapper) {}
 
-  /// `fds`: the job's descriptors; job's members name them by index. They are closed here after
-  /// they were sent. Error unavailable: this cannot be isolated here.
-  Result<std::unique_ptr<Helper>> launch(const View& view, Job job, std::vector<Fd> fds);
+  /// `fds`: the job's descriptors; job's members name them by index. They stay the caller's: a
+  /// second helper gets them too when the first one dies before it runs anything. Error
+  /// unavailable: this cannot be isolated here.
+  enum class Choice { parked, fresh };
+  Result<std::unique_ptr<Helper>> launch(const View& view, Job job, const std::vector<Fd>& fds,
+                                         Choice choice = Choice::parked);
 
  private:
   Helpers& helpers_;

@@ -10,6 +10,10 @@
 namespace codexos::daemon {
 namespace {
 
+// Of a shown folder: how much is looked at for sockets, and how many are covered.
+constexpr size_t kMaxLooked = 5000;
+constexpr size_t kMaxSockets = 64;
+
 /// One --show, taken apart.
 struct Show {
   std::string source, target;  // absolute, normal; source not resolved yet
@@ -125,6 +129,42 @@ void cover_never(const ViewRequest& r, const Mount& shown, const Host& host,
   }
 }
 
+/// A read-only mount does not stop connect(2): the sockets that lie in a shown folder now are
+/// covered, unless one is asked for itself. A folder that is too large to be looked through is told
+/// (`notes`), and so is one with more sockets than can be covered.
+void cover_sockets(const ViewRequest& r, const Mount& shown, const Host& host,
+                   std::vector<Mount>& out, std::vector<std::string>& notes) {
+  std::vector<std::string> asked;
+  for (const auto& text : r.show)
+    if (const auto s = parse_show(r, text); s.ok()) asked.push_back(s->source);
+  size_t left = kMaxLooked;
+  size_t covered = 0;
+  std::vector<std::string> folders{shown.source};
+  while (!folders.empty()) {
+    const std::string dir = std::move(folders.back());
+    folders.pop_back();
+    const auto entries = host.entries(dir, left);
+    left -= entries.size();
+    for (const auto& e : entries) {
+      const std::string path = join_path(dir, e.name);
+      if (e.is_dir) folders.push_back(path);
+      if (!e.is_socket || std::find(asked.begin(), asked.end(), path) != asked.end()) continue;
+      if (++covered > kMaxSockets) break;
+      Mount cover =
+          tmpfs_at(MountRole::shown, shown.target + path.substr(shown.source.size()), 0444, 0, 0);
+      cover.kind = MountKind::hide;
+      cover.read_only = true;
+      out.push_back(std::move(cover));
+    }
+    if (left == 0 || covered > kMaxSockets) {
+      notes.push_back("--show " + shown.source +
+                      ": too much lies in it to cover every socket; the task can connect to those "
+                      "that it finds");
+      return;
+    }
+  }
+}
+
 Result<Mount> show_one(const ViewRequest& r, const std::string& text, const View& view,
                        const Host& host) {
   CODEXOS_ASSIGN(const Show s, parse_show(r, text));
@@ -146,7 +186,8 @@ Result<Mount> show_one(const ViewRequest& r, const std::string& text, const View
 
 /// Parents before what lies in them, so that no mount hides an earlier one; equal places in the
 /// order they were given.
-Result<std::vector<Mount>> show_mounts(const ViewRequest& r, const View& view, const Host& host) {
+Result<std::vector<Mount>> show_mounts(const ViewRequest& r, const View& view, const Host& host,
+                                       std::vector<std::string>& notes) {
   std::vector<Mount> shown;
   for (const auto& text : r.show) {
     CODEXOS_ASSIGN(Mount m, show_one(r, text, view, host));
@@ -160,6 +201,7 @@ Result<std::vector<Mount>> show_mounts(const ViewRequest& r, const View& view, c
   for (auto& m : shown) {
     std::vector<Mount> covers;
     cover_never(r, m, host, covers);
+    cover_sockets(r, m, host, covers, notes);
     out.push_back(std::move(m));
     std::move(covers.begin(), covers.end(), std::back_inserter(out));
   }
@@ -218,8 +260,8 @@ const std::vector<CacheRow>& cache_rows() {
   return kRows;
 }
 
-Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view,
-                                           const Host& host) {
+Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view, const Host& host,
+                                           std::vector<std::string>& notes) {
   std::vector<Mount> out;
   add_caches(r, host, out);
   const std::string home = inside_home(r.caller);
@@ -228,7 +270,7 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
     files.push_back({".gitconfig", std::move(text)});
   for (auto& f : files)
     out.push_back(file_at(MountRole::home, join_path(home, f.path), std::move(f.text), 0644));
-  CODEXOS_ASSIGN(std::vector<Mount> shown, show_mounts(r, view, host));
+  CODEXOS_ASSIGN(std::vector<Mount> shown, show_mounts(r, view, host, notes));
   std::move(shown.begin(), shown.end(), std::back_inserter(out));
   return out;
 }

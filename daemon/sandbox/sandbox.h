@@ -51,9 +51,10 @@ std::vector<std::string> make_env(const ViewRequest& r, const View& view,
                                   const std::map<std::string, std::string>& set,
                                   const std::string& task_id, const std::string& cwd,
                                   const Host& host);
-/// Mounts that belong to one task: caches, --show, git identity file. Not the workspace.
-Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view,
-                                           const Host& host);
+/// Mounts that belong to one task: caches, --show, git identity file. Not the workspace. `notes`:
+/// what could not be kept from it.
+Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view, const Host& host,
+                                           std::vector<std::string>& notes);
 /// For --plan-only: "~/.ssh: --show ~/.ssh" for never-shown things that exist.
 std::vector<std::string> hidden_things(const Caller& c, const Host& host);
 using codexos::never_shown;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/binary.h"
+#include "core/base/hash.h"
 #include "core/base/path.h"
 #include "core/base/version.h"
 #include "core/os/landlock.h"
@@ -79,19 +80,11 @@ constexpr LimitRow kUserLimits[] = {
     {"max_time_namespaces", 0, 0, "nobody needs one"},
 };
 
-/// FNV-1a. Tells views apart; nobody gains by making two that collide.
-uint64_t fnv(std::string_view bytes, uint64_t h) {
-  for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return h;
-}
-
+/// Tells views apart; nobody gains by making two that collide.
 std::string key_of(const View& v) {
+  constexpr uint64_t kOtherBasis = 0x9ae16a3b2f90404fULL;
   const std::string bytes = to_binary(v) + kBuildId;
-  char text[33];
-  snprintf(text, sizeof text, "%016llx%016llx",
-           static_cast<unsigned long long>(fnv(bytes, 0xcbf29ce484222325ULL)),
-           static_cast<unsigned long long>(fnv(bytes, 0x9ae16a3b2f90404fULL)));
-  return text;
+  return to_hex(fnv1a(bytes)) + to_hex(fnv1a(bytes, kOtherBasis));
 }
 
 /// The state folder is never seen, even when it lies below something that is shown (CODEXOS_HOME).

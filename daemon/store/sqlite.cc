@@ -19,7 +19,7 @@ struct SqliteRow {
 constexpr std::array kResults{
     SqliteRow{SQLITE_CONSTRAINT_FOREIGNKEY, Code::not_found},
     SqliteRow{SQLITE_CONSTRAINT, Code::conflict},
-    SqliteRow{SQLITE_FULL, Code::exhausted},
+    SqliteRow{SQLITE_FULL, Code::no_space},
     SqliteRow{SQLITE_BUSY, Code::unavailable},
     SqliteRow{SQLITE_LOCKED, Code::unavailable},
     SqliteRow{SQLITE_READONLY, Code::unavailable},

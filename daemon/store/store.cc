@@ -497,6 +497,7 @@ Result<std::vector<Store::StoredEvent>> StoreImpl::events(const std::string& tas
     if (!event.ok())
       return std::move(event).error().during("read event " + std::to_string(stored.order));
     stored.event = *std::move(event);
+    stored.event.ord = stored.order;
     out.push_back(std::move(stored));
   }
 }

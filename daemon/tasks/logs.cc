@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
+#include <utility>
 
 #include "core/base/plan.h"
+#include "core/base/text.h"
 #include "core/os/file.h"
 
 namespace codexos::daemon {
@@ -38,40 +41,6 @@ size_t cut_utf8_tail(std::string_view s) {
   return 0;
 }
 
-/// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view s) {
-  for (size_t i = 0; i < s.size();) {
-    const auto c = static_cast<unsigned char>(s[i]);
-    const size_t n = utf8_length(c);
-    if (n == 0 || i + n > s.size()) return false;
-    for (size_t k = 1; k < n; ++k)
-      if (!is_continuation(static_cast<unsigned char>(s[i + k]))) return false;
-    if (n > 2) {
-      const auto d = static_cast<unsigned char>(s[i + 1]);
-      if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d >= 0xa0) || (c == 0xf0 && d < 0x90) ||
-          (c == 0xf4 && d >= 0x90))
-        return false;
-    }
-    i += n;
-  }
-  return true;
-}
-
-std::string to_base64(std::string_view s) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((s.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < s.size(); i += 3) {
-    uint32_t bits = 0;
-    const size_t n = std::min<size_t>(3, s.size() - i);
-    for (size_t k = 0; k < 3; ++k)
-      bits = bits << 8 | (k < n ? static_cast<unsigned char>(s[i + k]) : 0U);
-    for (size_t k = 0; k < 4; ++k) out.push_back(k <= n ? kDigits[bits >> (18 - 6 * k) & 63] : '=');
-  }
-  return out;
-}
-
 LogReader::LogReader(TaskPaths paths, std::string task)
     : paths_(std::move(paths)), task_(std::move(task)), layout_{Job{}.log_cap_bytes} {}
 
@@ -84,11 +53,13 @@ Status LogReader::refresh() {
   if (!record_) {
     CODEXOS_ASSIGN(record_, open_file(paths_.record(), O_RDONLY | O_CLOEXEC));
   }
-  uint64_t counters[2] = {};
-  if (pread(record_.get(), counters, sizeof counters, offsetof(Record, stream_bytes)) !=
-      static_cast<ssize_t>(sizeof counters))
+  constexpr size_t kLive = offsetof(Record, stream_bytes);
+  Record r{};
+  if (pread(record_.get(), reinterpret_cast<char*>(&r) + kLive, sizeof r - kLive, kLive) !=
+      static_cast<ssize_t>(sizeof r - kLive))
     return errno_error("read " + paths_.record(), errno);
-  total_ = {counters[0], counters[1]};
+  total_ = {r.stream_bytes[0], r.stream_bytes[1]};
+  errors_ = {static_cast<int>(r.log_errors[0]), static_cast<int>(r.log_errors[1])};
   return {};
 }
 
@@ -173,7 +144,13 @@ Result<std::optional<wire::OutputLine>> LogReader::next(int stream, bool final) 
       line.base64 = to_base64(bytes);
     return std::optional<wire::OutputLine>(std::move(line));
   }
-  return std::optional<wire::OutputLine>();
+  if (errors_[n] == 0 || std::exchange(cut_told_[n], true))
+    return std::optional<wire::OutputLine>();
+  line.task = task_;
+  line.stream = kStreams[n];
+  line.offset = at_[n];
+  line.cut = std::strerror(errors_[n]);
+  return std::optional<wire::OutputLine>(std::move(line));
 }
 
 }  // namespace codexos::daemon

@@ -2,7 +2,8 @@
 // Reads a task's output from its log files by cursor, while the shim writes them
 // (core/base/record.h, LogLayout): what is there up to the shim's counters, never more. The middle
 // of a stream that was longer than the cap is gone, and a piece says how many bytes are missing
-// before it.
+// before it. A log that could not be written to its stream's end (disk full) says so in a piece of
+// its own.
 #pragma once
 
 #include <array>
@@ -39,13 +40,13 @@ class LogReader {
   LogLayout layout_;
   std::array<uint64_t, 2> at_{};
   std::array<uint64_t, 2> total_{};
+  std::array<int, 2> errors_{};  // why the log ends there
+  std::array<bool, 2> cut_told_{};
   std::array<Fd, 2> logs_;
   Fd record_;
 };
 
 /// How many bytes at the end of `s` begin a UTF-8 character that is not complete (0 to 3).
 size_t cut_utf8_tail(std::string_view s);
-bool is_utf8(std::string_view s);
-std::string to_base64(std::string_view s);
 
 }  // namespace codexos::daemon

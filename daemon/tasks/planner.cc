@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/base/hash.h"
 #include "core/base/id.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
@@ -14,14 +15,6 @@
 
 namespace codexos::daemon {
 namespace {
-
-std::string hash_name(const std::string& text) {
-  uint64_t h = 0xcbf29ce484222325ULL;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  char hex[24];
-  snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(h));
-  return hex;
-}
 
 struct LimitRow {
   int resource;
@@ -172,10 +165,13 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
       last.reset();
     if (create.from == "last") {
       if (!last)
-        start.notes.push_back("no changes of an earlier task wait: the real folder is used");
+        start.notes.push_back(start.remark =
+                                  "no changes of an earlier task wait: the real folder is used");
       return last;
     }
-    if (last) start.waiting = last->task.id;
+    if (last)
+      start.remark = "changes of task " + last->task.id +
+                     " wait: -c starts from them · codexos diff --name-status " + last->task.id;
     return std::optional<TaskRow>();
   }
   CODEXOS_ASSIGN(TaskRow row, store_->find_task(create.from));
@@ -190,8 +186,8 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
     return conflict("another task already started from the changes of " + row.task.id,
                     "use --from last");
   if (row.task.changes_state != "waiting") {
-    start.notes.push_back("task " + row.task.id + " has no changes that wait (" +
-                          row.task.changes_state + "): the real folder is used");
+    start.notes.push_back(start.remark = "task " + row.task.id + " has no changes that wait (" +
+                                         row.task.changes_state + "): the real folder is used");
     return std::optional<TaskRow>();
   }
   return std::optional<TaskRow>(std::move(row));
@@ -260,7 +256,7 @@ Status Planner::add_write_through(const wire::TaskCreate& create, Start& start) 
 
 Status Planner::make_caches(Start& start) {
   const std::string dir =
-      options_.home + "/caches/" + hash_name(start.workspace.roots.front().path);
+      options_.home + "/caches/" + to_hex(fnv1a(start.workspace.roots.front().path));
   start.request.workspace = start.workspace.roots.front().path;
   start.request.cache_dir = dir;
   if (caches_made_.count(dir) != 0 && access(dir.c_str(), F_OK) == 0) return {};
@@ -269,6 +265,34 @@ Status Planner::make_caches(Start& start) {
     CODEXOS_TRY(make_dirs(dir + "/" + std::string(row.folder), 0700));
   caches_made_.insert(dir);
   return {};
+}
+
+/// A task has one user and one group (an ordinary user may map no more, and setgroups(2) is
+/// denied), so a file of another one can be read, but not copied up when it is changed: that fails
+/// with EOVERFLOW, which tells nobody anything. Only the top level is looked at, and only when it
+/// changed.
+std::string Planner::foreign_note(const Root& root, uid_t uid, gid_t gid) {
+  struct stat st {};
+  if (stat(root.path.c_str(), &st) != 0) return {};
+  const int64_t changed_ns = int64_t{st.st_mtim.tv_sec} * 1000000000 + st.st_mtim.tv_nsec;
+  const auto known = foreign_.find(root.path);
+  if (known != foreign_.end() && known->second.changed_ns == changed_ns) return known->second.note;
+  constexpr size_t kLook = 256;
+  constexpr size_t kNames = 3;
+  std::string names;
+  size_t found = 0;
+  for (const auto& e : host_.entries(root.path, kLook))
+    if ((e.uid != uid || e.gid != gid) && ++found <= kNames)
+      names += (names.empty() ? "" : ", ") + e.name + (e.is_dir ? "/" : "");
+  if (found > kNames) names += ", ...";
+  if (foreign_.size() > kLook) foreign_.clear();
+  Foreign& f = foreign_[root.path];
+  f.changed_ns = changed_ns;
+  f.note = found == 0 ? ""
+                      : "of another user or group, so a task can read but not change it (\"Value "
+                        "too large for defined data type\"): " +
+                            names + " · chgrp it, or use --write or --mode direct";
+  return f.note;
 }
 
 Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid,
@@ -292,6 +316,7 @@ Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid
   s.request.state_home = options_.home;
   CODEXOS_ASSIGN(s.view, views_.get(s.request));
   s.request.show = create.show;
+  s.request.cwd = create.cwd;
 
   if (!s.workspace.roots.empty()) {
     CODEXOS_TRY(make_caches(s));
@@ -300,12 +325,16 @@ Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid
       for (size_t n = 0; n < s.workspace.roots.size(); ++n)
         s.workspace.roots[n].layer = layer_dir + "/" + std::to_string(n);
       if (s.from) CODEXOS_TRY(add_layers(*s.from, s.workspace.roots));
+      const Root& top = s.workspace.roots[0];
+      const bool mapped = options_.task_host_uid != 0;  // to the owner of the workspace
+      s.on_failure = foreign_note(top, mapped ? top.owner_uid : uid, mapped ? top.owner_gid : gid);
+      if (!s.on_failure.empty()) s.notes.push_back(s.on_failure);
     }
   }
   copy_to_job(create, s.job);
   s.job.task_id = id;
   s.job.cwd = s.workspace.cwd;
-  CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_));
+  CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_, s.notes));
   CODEXOS_TRY(add_roots(create, s));
   s.job.env = make_env(s.request, *s.view, s.job.mounts, create.env, id, s.job.cwd, host_);
   return s;

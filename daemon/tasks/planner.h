@@ -44,7 +44,10 @@ struct Start {
   Workspace workspace;
   std::optional<TaskRow> from;  // the earlier task whose changes it starts from
   std::vector<std::string> notes;
-  std::string waiting;  // an earlier task of the workspace whose changes wait and are not used
+  // Lines for the caller's stderr: what becomes of an earlier task's changes, and what may be the
+  // reason when the program fails; empty: nothing to say.
+  std::string remark;
+  std::string on_failure;
   ViewRequest request;
 };
 
@@ -74,6 +77,11 @@ class Planner {
   wire::PlanView show(const wire::TaskCreate& create, const Start& start) const;
   /// The workspace that `cwd` lies in; empty path: none.
   Result<Root> workspace_of(const std::string& cwd, uid_t uid, gid_t gid);
+  /// The view of a request that was planned before, as it is now.
+  Result<const View*> view_of(const ViewRequest& r) {
+    host_.refresh();
+    return views_.get(r);
+  }
   /// The view that a caller with this environment gets, to park helpers with.
   Result<const View*> likely_view(const std::map<std::string, std::string>& caller_env, uid_t uid,
                                   gid_t gid);
@@ -87,6 +95,7 @@ class Planner {
   Status add_overlay(const Root& root, Start& start);
   Status add_write_through(const wire::TaskCreate& create, Start& start);
   Status make_caches(Start& start);
+  std::string foreign_note(const Root& root, uid_t uid, gid_t gid);
 
   PlannerOptions options_;
   HostCache& host_;
@@ -94,6 +103,12 @@ class Planner {
   ViewCache views_;
   Store* store_;  // null: no earlier tasks (codexosd plan)
   std::set<std::string> caches_made_;
+  /// foreign_note() of a workspace, as long as nothing was added to or removed from its top level.
+  struct Foreign {
+    int64_t changed_ns = 0;
+    std::string note;
+  };
+  std::map<std::string, Foreign> foreign_;
 };
 
 /// What can be said about a request without looking at the host. Error invalid or unsupported.

@@ -16,6 +16,7 @@ namespace codexos::daemon {
 namespace {
 
 constexpr int64_t kRetryMs = 1000;
+constexpr int64_t kReachMs = 5000;  // how long an order waits for an adoption
 
 struct Living {
   PidInfo info;
@@ -76,21 +77,38 @@ Status Supervisor::adopt(Running& r) {
   CODEXOS_ASSIGN(Fd fd, connect_unix(paths(r.row).socket(), SocketType::seqpacket));
   CODEXOS_ASSIGN(r.helper->link, Link::make(p_.loop, std::move(fd)));
   r.link_closed = false;
+  r.adopting = true;
   listen(r);
   r.helper->link->send(LinkType::hello, Hello{r.row.secret});
   return {};
+}
+
+void Supervisor::when_reachable(const std::string& name_or_prefix, std::function<void()> fn) {
+  const auto row = find(name_or_prefix);
+  Running* r = row.ok() ? find_running(row->task.id) : nullptr;
+  // What cannot be waited for is told by the order itself.
+  if (r == nullptr || r->finished || r->end_row || reachable(*r)) return fn();
+  r->on_reachable.push_back(std::move(fn));
+  if (r->reach_timer != 0) return;
+  r->reach_timer = p_.loop.after_ms(kReachMs, "orders to a task being taken over",
+                                    [this, id = row->task.id] { reached(id); });
+}
+
+/// Orders that waited: it takes them now, or they will say why not.
+void Supervisor::reached(const std::string& id) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  if (r->reach_timer != 0) p_.loop.cancel(std::exchange(r->reach_timer, 0));
+  for (const auto& fn : std::exchange(r->on_reachable, {})) fn();
 }
 
 void Supervisor::on_state(Running& r, LinkMessage& m) {
   const auto told = from_binary<ShimState>(m.payload);
   if (!told.ok() || r.end_row || r.finished) return;
   const std::string id = r.row.task.id;
-  if (!r.started && told->started.at_us != 0) {
-    r.started = true;
-    r.row.started_at_us = told->started.at_us;
-    r.row.task.started_at = format_time(told->started.at_us);
-    if (const auto next = next_state(r.row.task.state, TaskInput::started); next.ok())
-      r.row.task.state = *next;
+  r.adopting = false;
+  if (!r.started && told->started.pid != 0) {  // an execve that failed has no pid
+    note_started(r, told->started.at_us);
     r.row.shim_pid = r.helper->process.pid;
     r.row.shim_start_time = r.helper->process.start_time;
     if (r.helper->process.pid != 0) r.row.task.pid = r.helper->process.pid;
@@ -108,6 +126,7 @@ void Supervisor::on_state(Running& r, LinkMessage& m) {
     for (const auto& e : *sessions)
       if (e.event.exec_id)
         r.next_exec = std::max(r.next_exec, static_cast<uint64_t>(*e.event.exec_id) + 1);
+  reached(id);
 }
 
 }  // namespace codexos::daemon

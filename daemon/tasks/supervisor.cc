@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -68,7 +69,8 @@ Refusal refuse(Error e) {
   static constexpr Row kRows[] = {{Code::denied, Cause::refused_by_policy},
                                   {Code::unavailable, Cause::not_isolated},
                                   {Code::internal, Cause::start_failed},
-                                  {Code::exhausted, Cause::start_failed}};
+                                  {Code::exhausted, Cause::start_failed},
+                                  {Code::no_space, Cause::start_failed}};
   for (const auto& row : kRows)
     if (row.code == e.code) return Refusal{std::move(e), row.cause};
   return Refusal{std::move(e), Cause::none};  // the request is wrong: nothing was tried
@@ -76,8 +78,9 @@ Refusal refuse(Error e) {
 
 /// Once the request is accepted, what fails is not the caller's: ENOENT of our helper is no 404.
 Refusal broken_start(Error e, const std::string& id) {
-  if (e.code != Code::unavailable && e.code != Code::exhausted && e.code != Code::conflict)
-    e.code = Code::internal;
+  static constexpr std::array kKept{Code::unavailable, Code::exhausted, Code::no_space,
+                                    Code::conflict};
+  if (std::find(kKept.begin(), kKept.end(), e.code) == kKept.end()) e.code = Code::internal;
   return refuse(std::move(e).during("start task " + id));
 }
 
@@ -169,15 +172,18 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   r->client = duplicate(request.client);
+  r->on_failure = start.on_failure;
   start.job.secret = make_secret(16);
   std::vector<Fd> fds;
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
   // The helper prepares while we write; it does not run the program before GO.
-  auto helper = p_.launcher.launch(*start.view, start.job, std::move(fds));
+  auto helper = p_.launcher.launch(*start.view, start.job, fds);
   if (!helper.ok()) return broken_start(std::move(helper).error(), id);
   r->helper = *std::move(helper);
   TaskRow row = make_row(request, start, id, start.job.secret);
+  r->again = std::make_unique<Again>(
+      Again{std::move(start.request), std::move(start.job), std::move(fds)});
   if (const PidInfo& p = r->helper->process; p.pid != 0) {
     row.shim_pid = p.pid;
     row.shim_start_time = p.start_time;
@@ -195,7 +201,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   begun.task = r->row.task;
   if (r->helper->pidfd) watch_process(*r);
   tasks_[id] = std::move(r);
-  p_.after_commit.add([this, id, waiting = start.waiting] { go(id, waiting); },
+  p_.after_commit.add([this, id, remark = start.remark] { go(id, remark); },
                       [this, id](const Error&) { abandon(id); });
   return std::nullopt;
 }
@@ -230,15 +236,12 @@ Status Supervisor::record_start(const StartRequest& request, const Start& start,
   return written;
 }
 
-void Supervisor::go(const std::string& id, const std::string& waiting) {
+void Supervisor::go(const std::string& id, const std::string& remark) {
   Running* r = find_running(id);
   if (r == nullptr) return;
   r->committed = true;
   if (!r->helper || r->finished || r->end_row) return;
-  if (!waiting.empty() && r->client)
-    send_note(r->client.get(), "changes of task " + waiting +
-                                   " wait: -c starts from them · codexos diff --name-status " +
-                                   waiting);
+  if (!remark.empty() && r->client) send_note(r->client.get(), remark);
   r->helper->link->send(LinkType::go);
 }
 
@@ -316,6 +319,7 @@ void Supervisor::on_started(Running& r, LinkMessage& m) {
   if (!next.ok()) return;
   r.started = true;
   r.client.reset();  // the shim serves it now
+  r.again.reset();
   r.row.task.state = *next;
   r.row.started_at_us = told->at_us;
   r.row.task.started_at = format_time(told->at_us);
@@ -483,6 +487,12 @@ std::vector<std::string> Supervisor::live_tasks() const {
   std::vector<std::string> out;
   for (const auto& [id, r] : tasks_) out.push_back(id);
   return out;
+}
+
+size_t Supervisor::starting() const {
+  size_t n = 0;
+  for (const auto& [id, r] : tasks_) n += r->counted ? 1 : 0;
+  return n;
 }
 
 size_t Supervisor::running() const {

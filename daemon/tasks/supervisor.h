@@ -100,6 +100,9 @@ class Supervisor {
   /// Called by turn_end before the commit: lets small writes ride on a commit that happens anyway.
   void before_commit();
 
+  /// Calls `fn` once the task takes orders: at once, or, while it is being taken over from an
+  /// earlier daemon, when that is done or takes too long (the order then says so).
+  void when_reachable(const std::string& name_or_prefix, std::function<void()> fn);
   /// TERM, after the grace KILL; `done` is called when the task has ended. An ended task is fine.
   void stop(const std::string& id, const wire::StopBody& body, OnTask done);
   /// KILL ends the task; another signal goes to its program, and `done` is called at once.
@@ -126,13 +129,22 @@ class Supervisor {
   std::vector<std::string> live_tasks() const;
   /// Whether something works on the task's layers now.
   bool uses_layers(const std::string& id) const { return tasks_.count(id) != 0; }
+  /// Tasks whose program neither runs nor has failed to, though their start was accepted.
+  size_t starting() const;
   TaskPaths paths(const TaskRow& row) const { return {p_.home, row.tenant, row.task.id}; }
 
  private:
+  /// What a second helper would need: kept until the program runs.
+  struct Again {
+    ViewRequest request;
+    Job job;
+    std::vector<Fd> fds;
+  };
   struct Running {
     TaskRow row;
     std::unique_ptr<Helper> helper;  // null: no link (not adopted yet, or lost)
     Fd client;                       // a duplicate until the shim serves it: for a failed start
+    std::unique_ptr<Again> again;    // null: it runs, or a second helper was tried
     bool committed = false;          // the row is on disk
     bool counted = false;            // helpers know that a start is under way
     bool started = false;
@@ -141,11 +153,15 @@ class Supervisor {
     bool link_closed = false;
     bool process_gone = false;
     bool recovered = false;          // left by an earlier daemon
+    bool adopting = false;           // its shim was greeted and has not told its state yet
     Cause forced = Cause::none;      // we killed the shim: why
     std::optional<TaskRow> end_row;  // the row with its end, until that is committed
     std::string end_note;
+    std::string on_failure;  // joins end_note when the program fails
     std::vector<OnTask> on_end;
     std::vector<OnTask> on_pause;
+    std::vector<std::function<void()>> on_reachable;
+    Loop::TimerId reach_timer = 0;
     std::map<uint64_t, ExecRequest> execs;  // recorded, not yet sent
     uint64_t next_exec = 1;
     Loop::TimerId deadline = 0;
@@ -160,7 +176,7 @@ class Supervisor {
   Status record_start(const StartRequest& request, const Start& start, const TaskRow& row);
   TaskRow make_row(const StartRequest& request, const Start& start, const std::string& id,
                    const std::string& secret) const;
-  void go(const std::string& id, const std::string& waiting);
+  void go(const std::string& id, const std::string& remark);
   void abandon(const std::string& id);
   void listen(Running& r);
   void watch_process(Running& r);
@@ -181,6 +197,8 @@ class Supervisor {
   // ends
   void maybe_resolve(Running& r);
   void resolve_end(Running& r);
+  bool try_again(Running& r);
+  void note_started(Running& r, int64_t at_us);
   void finish(const std::string& id, const Ended& end);
   Status write_end(Running& r, const Ended& end);
   Status give_back_from(const TaskRow& row);
@@ -200,6 +218,10 @@ class Supervisor {
   // recovery
   void recover_one(const std::string& id);
   Status adopt(Running& r);
+  static bool reachable(const Running& r) {
+    return r.helper && r.helper->link && !r.link_closed && !r.adopting;
+  }
+  void reached(const std::string& id);
 
   void ask_pause(const std::string& id, TaskInput input, TaskState wanted, LinkType order,
                  OnTask done);

@@ -56,7 +56,7 @@ Supervisor::Running* Supervisor::controllable(const std::string& id, const OnTas
       done(Error{Code::conflict, "task " + row->task.id + " is ending", {}});
     return nullptr;
   }
-  if (!r->helper || !r->helper->link || r->link_closed) {
+  if (!reachable(*r)) {
     done(Error{Code::unavailable, "task " + row->task.id + " is being taken over", "try again"});
     return nullptr;
   }

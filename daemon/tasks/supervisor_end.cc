@@ -68,11 +68,25 @@ void Supervisor::resolve_end(Running& r) {
   end.at_us = now_us();
   const auto record = read_record(paths(r.row).record());
   const auto told = record.ok() ? end_of_record(*record, p_.boot_id) : std::nullopt;
+  const bool nothing_ran = !r.started && record.ok() && !told && never_ran(*record, p_.boot_id);
+  if (nothing_ran && try_again(r)) return;
   if (told) {
     end = *told;
+    // Its start was not told in time, but is in the record too.
+    const Cause c = end.outcome.cause;
+    if (!r.started && record->started_at_us != 0 && c != Cause::start_failed &&
+        c != Cause::not_found && c != Cause::not_executable)
+      note_started(r, record->started_at_us);
+  } else if (nothing_ran && r.row.task.state == TaskState::stopping) {
+    end.outcome.cause = Cause::stopped;
+    end.outcome.signal = SIGKILL;
+    end.outcome.detail = "stopped before the program ran";
   } else if (r.forced != Cause::none) {
     end.outcome.cause = r.forced;
     end.outcome.signal = SIGKILL;
+  } else if (r.recovered && nothing_ran) {
+    end.outcome.cause = Cause::start_failed;
+    end.outcome.detail = "the daemon ended before the program was started";
   } else if (r.recovered) {
     end.outcome.cause = Cause::lost;
     end.outcome.detail = r.row.boot_id == p_.boot_id
@@ -93,10 +107,43 @@ void Supervisor::resolve_end(Running& r) {
   finish(r.row.task.id, end);
 }
 
+/// `started` as a record tells it; written together with the end.
+void Supervisor::note_started(Running& r, int64_t at_us) {
+  r.started = r.unwritten = true;
+  r.row.started_at_us = at_us;
+  r.row.task.started_at = format_time(at_us);
+  if (const auto next = next_state(r.row.task.state, TaskInput::started); next.ok())
+    r.row.task.state = *next;
+}
+
+/// A helper that dies before it ran anything (it was parked, and somebody killed it) costs a second
+/// one, not the task. Its client has noticed nothing, and what the job needs is still open here.
+bool Supervisor::try_again(Running& r) {
+  if (!r.again || r.forced != Cause::none || r.row.task.state != TaskState::starting) return false;
+  const auto again = std::move(r.again);
+  const auto view = p_.planner.view_of(again->request);
+  auto helper = view.ok()
+                    ? p_.launcher.launch(**view, again->job, again->fds, Launcher::Choice::fresh)
+                    : Result<std::unique_ptr<Helper>>(view.error());
+  const std::string id = r.row.task.id;
+  if (!helper.ok()) {
+    log_line(LogLevel::warning, "task " + id, "no second sandbox: " + helper.error().message);
+    return false;
+  }
+  log_line(LogLevel::warning, "task " + id,
+           "its sandbox ended before the program ran; it gets another one");
+  r.helper = *std::move(helper);
+  r.link_closed = r.process_gone = false;
+  listen(r);
+  if (r.committed) r.helper->link->send(LinkType::go);
+  return true;
+}
+
 void Supervisor::finish(const std::string& id, const Ended& end) {
   Running* r = find_running(id);
   if (r == nullptr || r->finished || r->end_row) return;
   start_is_over(*r);
+  r->again.reset();
   const bool unwritten = r->unwritten;
   if (auto s = write_end(*r, end); !s.ok()) {
     end_not_written(id, end, unwritten, s.error());
@@ -154,7 +201,10 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   t.ended_at = format_time(row.ended_at_us);
   t.usage = end.usage;
   t.pid.reset();
+  t.notes.insert(t.notes.end(), end.notes.begin(), end.notes.end());
   count_changes_of(row, ran, r.end_note);
+  if (ran && t.exit_code != 0 && !r.on_failure.empty())
+    r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
 
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {
@@ -200,6 +250,7 @@ void Supervisor::after_end(const std::string& id) {
   for (const auto& done : std::exchange(r->on_pause, {}))
     done(Error{Code::conflict, "task " + id + " has ended", {}});
   for (const auto& done : std::exchange(r->on_end, {})) done(r->row.task);
+  reached(id);
   r = find_running(id);
   if (r != nullptr) maybe_resolve(*r);
 }

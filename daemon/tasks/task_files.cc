@@ -111,7 +111,7 @@ Result<Record> read_record(const std::string& path) {
   CODEXOS_ASSIGN(const Fd fd, open_file(path, O_RDONLY | O_CLOEXEC));
   Record r{};
   if (pread(fd.get(), &r, sizeof r, 0) != static_cast<ssize_t>(sizeof r) ||
-      r.magic != kRecordMagic || r.length != sizeof(Record))
+      r.magic != kRecordMagic || !is_record_length(r.length))
     return Error{Code::invalid, path + " is not an exit record", {}};
   return r;
 }
@@ -130,7 +130,16 @@ std::optional<Ended> end_of_record(const Record& r, const std::string& boot_id) 
   e.usage.max_rss_bytes = r.max_rss_bytes;
   e.usage.stdout_bytes = r.stream_bytes[0];
   e.usage.stderr_bytes = r.stream_bytes[1];
+  for (size_t stream = 0; stream < 2; ++stream)
+    if (r.log_errors[stream] != 0)
+      e.notes.push_back(
+          log_note(stream, r.stream_bytes[stream], static_cast<int>(r.log_errors[stream])));
   return e;
+}
+
+bool never_ran(const Record& r, const std::string& boot_id) {
+  return r.started_at_us == 0 &&
+         boot_id == std::string_view(r.boot_id, strnlen(r.boot_id, sizeof r.boot_id));
 }
 
 void write_alive(const std::string& path, const PidInfo& process, const std::string& boot_id) {

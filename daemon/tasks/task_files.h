@@ -60,6 +60,9 @@ Status fit_layers(const TaskPaths& paths, const std::vector<Root>& roots);
 Result<Record> read_record(const std::string& path);
 /// The end that a finished record of this boot tells, or nothing.
 std::optional<Ended> end_of_record(const Record& r, const std::string& boot_id);
+/// Whether a record of this boot says that the program was never forked. Of another boot nothing is
+/// known: a power failure may have lost the page.
+bool never_ran(const Record& r, const std::string& boot_id);
 
 /// What `alive` says about the shim's process; nothing when it says nothing or of another boot.
 void write_alive(const std::string& path, const PidInfo& process, const std::string& boot_id);

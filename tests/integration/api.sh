@@ -19,6 +19,11 @@ expect_eq "$(api "http://x/v1/tasks/$id" | jq -r .state)" failed
 expect_eq "$(api http://x/v1/tasks?all=1 | jq -r '.tasks[0].id')" "$id"
 expect_eq "$(api http://x/v1/status | jq -r .pid)" "$pid"
 expect_eq "$(api http://x/v1/health | jq -r .ok)" true
+step 'a relative --show starts from cwd'
+mkdir -p "$HOME/beside" && echo shown >"$HOME/beside/f"
+post -d '{"argv":["cat","'"$HOME"'/beside/f"],"cwd":"'"$PWD"'","show":["../beside"]}' http://x/v1/tasks >/dev/null
+expect_ok codexos wait "$(jq -r .id body)"
+expect_eq "$(codexos logs "$(jq -r .id body)")" shown
 step 'Idempotency-Key'
 first=$(api -H 'Idempotency-Key: k1' -d "$task" http://x/v1/tasks | jq -r .id)
 second=$(api -H 'Idempotency-Key: k1' -d "$task" http://x/v1/tasks | jq -r .id)

@@ -30,4 +30,11 @@ x=$(codexos run -d -- sleep 60)
 expect_error 125 '' codexos run --from "$x" -- true
 step 'the last of another workspace is not taken'
 work fresh
-expect_eq "$(codexos run -c -- ls 2>/dev/null)" ''
+expect_ok codexos run -c -- ls
+expect_eq "$out" ''
+step 'nothing to start from is said, in the foreground and with -d'
+expect_has "$err" 'no changes of an earlier task wait: the real folder is used'
+expect_ok codexos run -d -c -- true
+expect_has "$err" 'no changes of an earlier task wait'
+expect_ok codexos -q run -d -c -- true
+expect_eq "$err" ''

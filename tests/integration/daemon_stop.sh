@@ -23,7 +23,7 @@ step 'control of an adopted task'
 codexos run -d --name a -- sleep 300 >/dev/null
 wait_until 10 state_is a running
 codexos daemon stop >/dev/null
-wait_until 10 codexos exec a -- true
+expect_ok codexos exec a -- true
 expect_ok codexos pause a
 expect_ok codexos resume a
 expect_ok codexos stop a

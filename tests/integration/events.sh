@@ -23,6 +23,19 @@ expect_eq "$(jq -s -r '[.[]|select(.type=="task.ended")]|length' <<<"$out")" 1
 step 'all tasks'
 expect_ok codexos --json events
 expect_eq "$(jq -s 'map(select(.type=="task.ended"))|length' <<<"$out")" 2
+expect_eq "$(jq -s 'map(.ord) | . == (sort | unique) and all(.[]; type == "number")' <<<"$out")" true 'their order'
+all=$out
+step 'all tasks, from where one was'
+for at in 2 4; do
+  expect_ok codexos --json events --from "$(jq -s ".[$at].ord" <<<"$all")"
+  expect_eq "$out" "$(tail -n +$((at + 1)) <<<"$all")" "from number $at"
+done
+timeout 20 codexos --json events -f --from "$(jq -s '.[-1].ord + 1' <<<"$all")" >rest 2>/dev/null &
+expect_ok codexos run --name g -- true
+wait_until 10 grep -q task.ended rest
+kill $! 2>/dev/null || true
+expect_eq "$(jq -r .task rest | sort -u)" "$(field g .id)"
+expect_eq "$(jq -r .type rest | xargs)" 'task.created task.started task.ended'
 expect_ok codexos events e
 expect_has "$out" 'task.ended'
 step 'the schema'

@@ -19,7 +19,7 @@ step "outside the same program gets an answer, so the test can fail"
 expect_code 1 ./probe use "$PWD/meet/sock"
 step "inside it is refused in every way"
 for profile in default nested; do
-  expect_ok codexos run --seccomp "$profile" --show "$PWD/meet:/srv/meet:rw" -- ./probe use /srv/meet/sock
+  expect_ok codexos run --seccomp "$profile" --show "$PWD/meet/sock:/srv/meet/sock:rw" -- ./probe use /srv/meet/sock
   expect_has "$out" 'ok - a connection opened outside'
   expect_hasnt "$out" 'not ok'
 done

@@ -24,6 +24,11 @@ expect_ok codexos run -- sh -c 'env; cat /proc/*/environ /proc/*/cmdline 2>/dev/
 expect_hasnt "$out" "$canary"
 expect_hasnt "$out" SSH_AUTH_SOCK
 expect_hasnt "$out" DOCKER_HOST
+step "who it is: the caller's name and uid; root's task is uid 1000"
+expect_ok codexos run -- sh -c 'id -u; id -un; grep -c : /etc/passwd; whoami; echo ~'
+if is_root; then uid=1000; else uid=$(id -u); fi
+expect_eq "$(sed -n '1p;2p;4p' <<<"$out" | xargs)" "$uid $(id -un) $(id -un)"
+[ "$(sed -n 3p <<<"$out")" -le 3 ] || fail 'it sees more users than root, nobody and itself'
 step "no descriptor of the caller comes along"
 exec 7<"$HOME/.ssh/id_rsa"
 expect_ok codexos run -- sh -c 'cat <&7 2>/dev/null; ls -l /proc/self/fd'

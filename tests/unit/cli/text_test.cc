@@ -2,7 +2,6 @@
 // The pure parts: values, suggestions, environment, escapes, stdio, frames, help.
 #include <doctest/doctest.h>
 
-#include "cli/base64.h"
 #include "cli/completion.h"
 #include "cli/environment.h"
 #include "cli/escape.h"
@@ -47,14 +46,6 @@ TEST_CASE("the nearest word within two edits is suggested") {
   CHECK(suggest("inspct", {"inspect", "diff"}) == "inspect");
   CHECK(suggest("xyz", {"run", "ps"}).empty());
   CHECK(suggest("ls", {"ps", "rm"}).empty());  // too short to be sure
-}
-
-TEST_CASE("UTF-8 is judged as RFC 3629 says") {
-  CHECK(is_utf8("aä€😀"));
-  CHECK_FALSE(is_utf8("\xff"));
-  CHECK_FALSE(is_utf8("\xc0\xaf"));
-  CHECK_FALSE(is_utf8("\xed\xa0\x80"));
-  CHECK_FALSE(is_utf8("\xe2\x82"));
 }
 
 TEST_CASE("words are quoted so that a shell reads them back") {
@@ -211,14 +202,6 @@ TEST_CASE("frames are read from pieces of any size") {
   const FrameHeader long_one{16, 1, 0, kMaxFrame + 1};
   r.feed({reinterpret_cast<const char*>(&long_one), sizeof long_one});
   CHECK_FALSE(r.next().ok());
-}
-
-TEST_CASE("base64 is decoded or refused") {
-  CHECK(*decode_base64("") == "");
-  CHECK(*decode_base64("/wA=") == std::string("\xff\0", 2));
-  CHECK(*decode_base64("YWJj") == "abc");
-  CHECK_FALSE(decode_base64("YWJ").ok());
-  CHECK_FALSE(decode_base64("Y*Jj").ok());
 }
 
 TEST_CASE("times and sizes are short") {

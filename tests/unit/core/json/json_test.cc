@@ -134,10 +134,32 @@ TEST_CASE("members keep their order, and a great many of them cost no more than 
         "field \"map.last\" must be an object");
 }
 
-TEST_CASE("bytes that are not UTF-8 are replaced when printed") {
+TEST_CASE("a string whose bytes are not UTF-8 travels as base64, whatever holds it") {
   Inner x;
   x.s = "a\xff";
-  CHECK(encode(x) == "{\"n\":1,\"s\":\"a\xEF\xBF\xBD\"}");
+  CHECK(encode(x) == R"({"n":1,"s":{"base64":"Yf8="}})");
+  CHECK(decode<Inner>(encode(x), Unknown::refuse)->s == x.s);
+  wire::TaskCreate t;
+  t.argv = {"printf", "\xff", "ü"};
+  t.cwd = "/latin\xe9";
+  t.env["V"] = "\x80";
+  const std::string text = encode(t, Defaults::omit);
+  CHECK(
+      text ==
+      R"({"argv":["printf",{"base64":"/w=="},"ü"],"cwd":{"base64":"L2xhdGlu6Q=="},"env":{"V":{"base64":"gA=="}}})");
+  const auto back = decode<wire::TaskCreate>(text, Unknown::refuse);
+  REQUIRE(back.ok());
+  CHECK(back->argv == t.argv);
+  CHECK(back->cwd == t.cwd);
+  CHECK(back->env == t.env);
+  CHECK(why(R"({"inner":{"s":{"base64":"*"}}})") == "field \"inner.s.base64\" is damaged");
+  CHECK(why(R"({"inner":{"s":{"base64":"Yf8=","x":1}}})") ==
+        "field \"inner.s\" must be a string, or {\"base64\": ...}");
+  CHECK(why(R"({"inner":{"s":{}}})") == "field \"inner.s\" must be a string, or {\"base64\": ...}");
+}
+
+TEST_CASE("bytes of a value of one's own are replaced when they are not UTF-8") {
+  CHECK(dump(Value("a\xff")) == "\"a\xEF\xBF\xBD\"");
 }
 
 TEST_CASE("wire types survive the trip") {

@@ -36,6 +36,10 @@ class Counting : public Host {
     ++asked;
     return real_host().read(p, t);
   }
+  std::vector<HostEntry> entries(const std::string& d, size_t limit) const override {
+    ++asked;
+    return real_host().entries(d, limit);
+  }
   bool owner(const std::string& p, uid_t& u, gid_t& g) const override {
     ++asked;
     return real_host().owner(p, u, g);

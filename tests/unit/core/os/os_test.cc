@@ -14,21 +14,10 @@
 #include "core/os/place.h"
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos {
 namespace {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/codexos-unit-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~TempDir() { (void)remove_tree(path); }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string path;
-};
 
 void write_file(const std::string& path, std::string_view text) {
   auto fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -42,6 +42,11 @@ class FakeHost : public Host {
     return *this;
   }
 
+  FakeHost& socket(const std::string& path) {
+    node(path).kind = Kind::socket;
+    return *this;
+  }
+
   bool lookup(const std::string& path, PathFact& out) const override {
     std::string real;
     if (!resolve(normal_path(path), real, 0)) return false;
@@ -73,13 +78,22 @@ class FakeHost : public Host {
     text = nodes_.at(real).text;
     return true;
   }
+  std::vector<HostEntry> entries(const std::string& dir, size_t limit) const override {
+    std::vector<HostEntry> out;
+    for (const auto& name : list(dir)) {
+      const Node& n = nodes_.at(join_path(dir, name));
+      if (out.size() < limit)
+        out.push_back({name, n.kind == Kind::dir, n.kind == Kind::socket, 1000, 1000});
+    }
+    return out;
+  }
   bool owner(const std::string&, uid_t& uid, gid_t& gid) const override {
     uid = gid = 1000;
     return true;
   }
 
  private:
-  enum class Kind { dir, file, link };
+  enum class Kind { dir, file, link, socket };
   struct Node {
     Kind kind = Kind::dir;
     std::string text;

@@ -9,6 +9,8 @@
 namespace codexos::daemon {
 namespace {
 
+std::vector<std::string> ignored;  // notes
+
 ViewRequest ann() {
   ViewRequest r;
   r.caller.uid = 1001;
@@ -39,7 +41,7 @@ Result<std::vector<Mount>> show(const std::string& text, const FakeHost& h = hos
   r.show = {text};
   const auto v = make_view(r, h);
   REQUIRE(v.ok());
-  auto mounts = make_job_mounts(r, *v, h);
+  auto mounts = make_job_mounts(r, *v, h, ignored);
   if (!mounts.ok()) return mounts;
   auto& m = *mounts;
   m.erase(
@@ -125,9 +127,9 @@ TEST_CASE("HOME set elsewhere does not lay the real home open") {
   r.state_home = "/var/state";
   const auto v = make_view(r, h);
   r.show = {"/home/ann"};
-  CHECK(!make_job_mounts(r, *v, h).ok());
+  CHECK(!make_job_mounts(r, *v, h, ignored).ok());
   r.show = {"/home/ann/.config"};
-  const auto m = make_job_mounts(r, *v, h);
+  const auto m = make_job_mounts(r, *v, h, ignored);
   REQUIRE(m.ok());
   CHECK(at(*m, "/home/ann/.config/gh") != nullptr);
 }
@@ -153,7 +155,7 @@ TEST_CASE("parents are mounted before what lies in them") {
   const auto h = host();
   r.show = {"/srv/file:/data/deep/file", "/srv/data:/data"};
   const auto v = make_view(r, h);
-  const auto m = make_job_mounts(r, *v, h);
+  const auto m = make_job_mounts(r, *v, h, ignored);
   REQUIRE(m.ok());
   const auto index = [&](const char* t) { return at(*m, t) - m->data(); };
   CHECK(index("/data") < index("/data/deep/file"));
@@ -207,7 +209,7 @@ TEST_CASE("folders of the workspace stay on PATH") {
 
 std::string text_at(const FakeHost& h, const std::string& target) {
   const auto v = make_view(ann(), h);
-  const auto m = make_job_mounts(ann(), *v, h);
+  const auto m = make_job_mounts(ann(), *v, h, ignored);
   REQUIRE(m.ok());
   const Mount* found = at(*m, target);
   return found == nullptr ? "" : found->content;
@@ -251,7 +253,7 @@ TEST_CASE("caches of the workspace are shown, writable, where the programs look"
   r.cache_dir = "/home/ann/.local/state/codexos/caches/w";
   for (const auto& row : cache_rows()) h.dir(r.cache_dir + "/" + std::string(row.folder));
   const auto v = make_view(r, h);
-  const auto m = make_job_mounts(r, *v, h);
+  const auto m = make_job_mounts(r, *v, h, ignored);
   REQUIRE(m.ok());
   const auto caches = std::count_if(m->begin(), m->end(), [](const Mount& x) {
     return x.role == MountRole::cache && !x.read_only && x.kind == MountKind::bind;
@@ -262,6 +264,27 @@ TEST_CASE("caches of the workspace are shown, writable, where the programs look"
     REQUIRE(link != nullptr);
     CHECK(link->kind == MountKind::symlink);
   }
+}
+
+TEST_CASE("sockets below a shown folder are covered, those asked for are not, the rest is told") {
+  ViewRequest r = ann();
+  auto h = host();
+  h.socket("/srv/data/deep/docker.sock").socket("/srv/data/mine.sock").file("/srv/data/file");
+  r.show = {"/srv/data:/data:rw", "/srv/data/mine.sock"};
+  const auto v = make_view(r, h);
+  std::vector<std::string> notes;
+  auto m = make_job_mounts(r, *v, h, notes);
+  REQUIRE(m.ok());
+  REQUIRE(at(*m, "/data/deep/docker.sock") != nullptr);
+  CHECK(at(*m, "/data/deep/docker.sock")->kind == MountKind::hide);
+  CHECK(at(*m, "/data/mine.sock") == nullptr);
+  CHECK(at(*m, "/data/file") == nullptr);
+  CHECK(notes.empty());
+  for (int n = 0; n < 70; ++n) h.socket("/srv/data/many/s" + std::to_string(n));
+  m = make_job_mounts(r, *v, h, notes);
+  REQUIRE(m.ok());
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].find("--show /srv/data: too much") == 0);
 }
 
 }  // namespace

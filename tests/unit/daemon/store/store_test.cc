@@ -18,21 +18,10 @@
 #include "core/os/file.h"
 #include "daemon/store/migrate.h"
 #include "daemon/store/sqlite.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
 namespace {
-
-struct TempDir {
-  TempDir() {
-    char name[] = "/tmp/codexos-store-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~TempDir() { (void)remove_tree(path); }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string path;
-};
 
 std::unique_ptr<Store> open_store(const std::string& dir) {
   auto s = Store::open(dir);

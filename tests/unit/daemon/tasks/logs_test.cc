@@ -5,10 +5,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 
 #include "core/base/plan.h"
-#include "tests/unit/daemon/tasks/temp_dir.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
 namespace {
@@ -165,24 +166,29 @@ TEST_CASE("the last lines are found across the end of the ring") {
   CHECK(all_text(log, 0, true) == "\n\nlast line\n");
 }
 
-TEST_CASE("UTF-8 is what RFC 3629 says") {
-  CHECK(is_utf8("\xf0\x9f\x98\x80 ok"));
-  CHECK_FALSE(is_utf8("\xc0\x80"));          // overlong
-  CHECK_FALSE(is_utf8("\xe0\x80\x80"));      // overlong
-  CHECK_FALSE(is_utf8("\xed\xa0\x80"));      // surrogate
-  CHECK_FALSE(is_utf8("\xf4\x90\x80\x80"));  // above U+10FFFF
-  CHECK_FALSE(is_utf8("\x80"));
+TEST_CASE("a log that ends before its stream did says why, once") {
+  Shim shim;
+  shim.write(0, "kept\n");
+  const uint32_t full = ENOSPC;
+  REQUIRE(pwrite(shim.fds.record.get(), &full, sizeof full, offsetof(Record, log_errors)) ==
+          static_cast<ssize_t>(sizeof full));
+  LogReader log = shim.reader();
+  REQUIRE(log.refresh().ok());
+  CHECK((*log.next(0, true))->text == "kept\n");
+  const auto last = log.next(0, true);
+  REQUIRE(last.ok());
+  REQUIRE(*last);
+  CHECK((*last)->offset == 5);
+  CHECK((*last)->text.empty());
+  CHECK((*last)->cut == "No space left on device");
+  CHECK_FALSE(*log.next(0, true));
+  CHECK_FALSE(*log.next(1, true));
+}
+
+TEST_CASE("a character that is cut at the end is known") {
   CHECK(cut_utf8_tail("x\xf0\x9f\x98") == 3);
   CHECK(cut_utf8_tail("x\xc3\xa4") == 0);
   CHECK(cut_utf8_tail("") == 0);
-}
-
-TEST_CASE("base64 pads as RFC 4648 says") {
-  CHECK(to_base64("") == "");
-  CHECK(to_base64("f") == "Zg==");
-  CHECK(to_base64("fo") == "Zm8=");
-  CHECK(to_base64("foo") == "Zm9v");
-  CHECK(to_base64("foobar") == "Zm9vYmFy");
 }
 
 }  // namespace

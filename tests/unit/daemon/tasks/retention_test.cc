@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "daemon/workspace/base.h"
-#include "tests/unit/daemon/tasks/temp_dir.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "core/os/spawn.h"
-#include "tests/unit/daemon/tasks/temp_dir.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
 namespace {

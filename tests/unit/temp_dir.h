@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A folder of a test's own, removed with everything in it.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -8,11 +9,11 @@
 
 #include "core/os/file.h"
 
-namespace codexos::daemon {
+namespace codexos {
 
 struct TempDir {
   TempDir() {
-    char name[] = "/tmp/codexos-tasks-XXXXXX";
+    char name[] = "/tmp/codexos-unit-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     path = name;
   }
@@ -22,4 +23,4 @@ struct TempDir {
   std::string path;
 };
 
-}  // namespace codexos::daemon
+}  // namespace codexos

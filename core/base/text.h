@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes as text: what is UTF-8 (RFC 3629), and base64 (RFC 4648 section 4) for what is not. Paths,
+// arguments and output are bytes on Linux; JSON carries text only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace codexos {
+
+/// Well-formed: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view s);
+
+std::string to_base64(std::string_view bytes);
+/// Error invalid: a character outside of the alphabet, or a wrong length.
+Result<std::string> from_base64(std::string_view text);
+
+}  // namespace codexos
