@@ -196,6 +196,11 @@ Neither is so with
 where folders that were there before cannot be renamed by
 .Xr rename 2 .
 .El
+.Pp
+Where there can be no overlay (something is mounted inside the workspace, the state folder lies on an overlay or
+a network file system, the kernel refuses one), the task works on a copy of the workspace and its notes say so.
+Blocks are shared where the file system can; else at most 4 GiB are copied, before the program starts.
+Sockets and devices are not in the copy, and what was changed is shown when the task has ended.
 )";
 
 }  // namespace

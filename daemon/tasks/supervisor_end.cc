@@ -96,6 +96,7 @@ void Supervisor::resolve_end(Running& r) {
 void Supervisor::finish(const std::string& id, const Ended& end) {
   Running* r = find_running(id);
   if (r == nullptr || r->finished || r->end_row) return;
+  if (settle_copies_first(*r, end)) return;
   start_is_over(*r);
   const bool unwritten = r->unwritten;
   if (auto s = write_end(*r, end); !s.ok()) {
@@ -155,6 +156,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   t.usage = end.usage;
   t.pid.reset();
   count_changes_of(row, ran, r.end_note);
+  if (r.unsettled) t.changes_state = "waiting";
 
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {
@@ -265,7 +267,13 @@ void Supervisor::retire(const std::string& id) {
     });
     return;
   }
-  if (empty && row.task.mode == wire::WorkspaceMode::overlay)
+  if (empty && works_on_copy(row))
+    p_.worker.submit([dir = paths(row).layers()]() -> Worker::Answer {
+      const auto removed = remove_tree(dir);
+      if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
+      return nullptr;
+    });
+  else if (empty && row.task.mode == wire::WorkspaceMode::overlay)
     p_.spares.give_back(paths(row).layers());
   p_.spares.refill();
 }
