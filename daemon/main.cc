@@ -247,11 +247,13 @@ Status serve(const Options& options, const Place& place, int sockets) {
   planner_options.home = place.home;
   if (geteuid() == 0)
     planner_options.task_host_uid = planner_options.task_host_gid = kRootTaskHostId;
+  planner_options.force_copy = getenv("CODEXOS_FORCE_COPY") != nullptr;
 
   CODEXOS_ASSIGN(const auto loop, Loop::make());
   CODEXOS_ASSIGN(const auto store, Store::open(place.home + "/tenants/default"));
   CODEXOS_ASSIGN(MountTable mounts, MountTable::open());
   CODEXOS_ASSIGN(const auto worker, Worker::make(*loop));
+  CODEXOS_ASSIGN(const auto copier, Worker::make(*loop));
   Feed feed;
   AfterCommit after_commit;
   HostCache host(real_host(), mounts);
@@ -261,7 +263,8 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Launcher launcher(helpers, idmapper);
   SpareFolders spares(*worker, place.home + "/tenants/default", boot_id(), spare_folders());
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
-                                        after_commit, *worker, spares, place.home, boot_id()});
+                                        after_commit, *worker, *copier, spares, place.home,
+                                        boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
                    return static_cast<const char*>(getenv(name));
                  }));

@@ -160,6 +160,49 @@ constexpr std::string_view kSeeAlso = R"(.Sh SEE ALSO
 .Xr codexosd 8
 )";
 
+constexpr std::string_view kCaveats = R"(.Sh CAVEATS
+Held-back changes lie in an overlay, which a program can tell from a plain folder in these ways:
+.Bl -bullet
+.It
+A folder that was there before is renamed as
+.Xr mv 1
+does it: a second tree takes the new name, then the old one is removed.
+Programs that stand in the folder, or hold it open, stay in the old one.
+With
+.Dv RENAME_EXCHANGE
+such a folder is refused
+.Pq Er EINVAL .
+A folder of another owner, or with files of another, is refused as before
+.Pq Er EXDEV .
+.It
+A file that was there before gets another inode number when it is first written to or linked, and is parted
+from its other names when it has several.
+.Xr git 1
+compares the number and is told to copy instead; only
+.Li git clone \-\-local ,
+with the option written out, then gives up.
+.It
+.Xr rename 2 ,
+.Xr link 2
+and
+.Xr landlock_restrict_self 2
+are looked at by a process of the task named
+.Li codexos-seams .
+A program that wants a seccomp listener of its own gets
+.Er EBUSY ,
+and one that traces those calls by seccomp (proot, strace \-\-seccomp\-bpf) does not see them.
+Neither is so with
+.Fl \-seccomp Cm nested ,
+where folders that were there before cannot be renamed by
+.Xr rename 2 .
+.El
+.Pp
+Where there can be no overlay (something is mounted inside the workspace, the state folder lies on an overlay or
+a network file system, the kernel refuses one), the task works on a copy of the workspace and its notes say so.
+Blocks are shared where the file system can; else at most 4 GiB are copied, before the program starts.
+Sockets and devices are not in the copy, and what was changed is shown when the task has ended.
+)";
+
 }  // namespace
 
 Result<int> print_man(Context&, const Invocation&) {
@@ -175,6 +218,7 @@ Result<int> print_man(Context&, const Invocation&) {
   out += kEnvironment;
   out += exit_status() + examples();
   out += kSeeAlso;
+  out += kCaveats;
   CODEXOS_TRY(print(out));
   return 0;
 }

@@ -146,6 +146,10 @@ struct IdMap {
   }
 };
 
+/// In the flags of renameat2(2) and linkat(2): this call is not looked at. The kernel reads 32 bits
+/// of them, the filter all 64. No secret: whoever sets it gets the bare kernel.
+inline constexpr uint64_t kUnwatched = 1ULL << 62;
+
 struct Sysctl {  // /proc/sys/user/<name> of the task's own user namespace
   std::string name;
   uint64_t value = 0;
@@ -163,8 +167,10 @@ struct View {
   std::string hostname;
   std::vector<Mount> mounts;  // in order; the first tmpfs is the root
   std::vector<Sysctl> user_limits;
-  std::string seccomp_allow;  // BPF: struct sock_filter[] bytes, the allow-list (filter 1)
-  std::string seccomp_deny;   // BPF: argument denials (filter 2)
+  std::string seccomp_allow;   // BPF: struct sock_filter[] bytes, the allow-list (filter 1)
+  std::string seccomp_deny;    // BPF: argument denials (filter 2)
+  std::string seccomp_notify;  // BPF: calls that the seams' worker answers, loaded where the job
+                               // has overlays; empty: none
   bool nested = false;        // profile nested: Landlock scopes only, /proc unmasked
   bool host_network = false;  // no network namespace
   int32_t landlock_abi = 0;   // what the daemon's probe found; below 2: Landlock is not used
@@ -178,6 +184,7 @@ struct View {
     v("user_limits", s.user_limits);
     v("seccomp_allow", s.seccomp_allow);
     v("seccomp_deny", s.seccomp_deny);
+    v("seccomp_notify", s.seccomp_notify);
     v("nested", s.nested);
     v("host_network", s.host_network);
     v("landlock_abi", s.landlock_abi);

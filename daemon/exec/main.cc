@@ -118,6 +118,7 @@ bool clone_inner(const View& view, unsigned long namespaces, Body inner, pid_t& 
   ShimContext c;
   c.job = &plan.job;
   c.fds = &none;
+  c.seams = std::move(s.seams);
   _exit(run_shim(c));
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/exec/link.h"
 #include "daemon/exec/processes.h"
 #include "daemon/exec/record_page.h"
+#include "daemon/exec/seams.h"
 #include "daemon/exec/session.h"
 
 namespace codexos::exec {
@@ -131,6 +132,7 @@ class Shim final : public SessionControl {
   Fd signals_;
   Session main_;
   std::vector<std::unique_ptr<Exec>> execs_;
+  Seams seams_;
   PollSet polls_;
   int signals_poll_ = -1;
 
@@ -162,6 +164,7 @@ Shim::Shim(ShimContext& c)
       record_(take_fd(c.fds, c.job->record_fd)),
       alive_(take_fd(c.fds, c.job->alive_fd)),
       main_(&record_),
+      seams_(std::move(c.seams)),
       limits_(c.job->timeout_ms, c.job->idle_timeout_ms) {}
 
 Fd Shim::take(int32_t index) { return take_fd(fds_, index); }
@@ -276,6 +279,7 @@ void Shim::turn() {
   link_.watch(polls_);
   main_.watch(polls_);
   for (auto& e : execs_) e->session.watch(polls_);
+  seams_.watch(polls_);
   const int64_t at = next_deadline();
   // Rounded up: waking a moment early would spin.
   const int64_t wait_ms =
@@ -287,6 +291,7 @@ void Shim::turn() {
   while (auto m = link_.next()) on_message(*m);
   main_.react(polls_, *this);
   for (auto& e : execs_) e->session.react(polls_, *this);
+  seams_.react(polls_);
   check_time();
   advance();
 }
@@ -323,6 +328,7 @@ void Shim::reap() {
 
 void Shim::on_child(pid_t pid, int status) {
   if (pid == main_.pid()) return main_ended(outcome_of(status));
+  if (seams_.on_child(pid)) return;
   for (auto& e : execs_)
     if (e->session.pid() == pid) exec_ended(*e, outcome_of(status));
 }
@@ -367,6 +373,7 @@ void Shim::phase_overdue() {
 
 void Shim::advance() {
   advance_execs();
+  if (phase_ == Phase::ending && !children_left_ && seams_.clean_up()) children_left_ = true;
   if (phase_ == Phase::ending && !children_left_ && main_.drain()) conclude();
   if (phase_ == Phase::acknowledging && !link_.up()) finish(false, {});
   if (phase_ == Phase::delivering && main_.delivered() && execs_.empty()) phase_ = Phase::over;
@@ -476,6 +483,7 @@ void Shim::main_ended(Outcome outcome) {
   // reaped as it ends. Outside of a pid namespace of our own nobody but the program is ours.
   children_left_ = alone_ && waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG | WNOWAIT) == 0;
   if (children_left_ || !execs_.empty()) kill_all();
+  seams_.close();
 }
 
 void Shim::conclude() {

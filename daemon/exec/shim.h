@@ -8,6 +8,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/plan.h"
+#include "daemon/exec/seams.h"
 
 namespace codexos::exec {
 
@@ -15,6 +16,7 @@ struct ShimContext {
   int link_fd = -1;  // to the daemon, or -1 by hand; the shim closes it
   const Job* job = nullptr;
   std::vector<Fd>* fds = nullptr;  // passed descriptors, by the indices that the job names
+  SeamsListener seams;
 };
 
 /// Returns only when the task is over and acknowledged; the caller _exits with it. By hand that is

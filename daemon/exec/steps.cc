@@ -600,6 +600,14 @@ Status load_filter(const std::string& bytes) {
   return ok_or_errno(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog), "seccomp");
 }
 
+// For this process and all that it starts. A program with a listener of its own gets EBUSY.
+Status listen_to_renames(Sandbox& s) {
+  const std::string& program = s.view->seccomp_notify;
+  if (s.job->overlays.empty() || program.empty()) return {};
+  CODEXOS_ASSIGN(s.seams, listen_for_seams(program.data(), program.size()));
+  return {};
+}
+
 // What is denied by argument is nothing that the rest of the set-up does, so it is loaded ahead of
 // time; the allow-list forbids mounts and comes last.
 Status filter_arguments(Sandbox& s) { return load_filter(s.view->seccomp_deny); }
@@ -660,6 +668,7 @@ constexpr Step kJobSteps[] = {
     {"landlock", enter_second_wall},
     {"capabilities", drop_capabilities},
     {"hide the shim", hide_from_payload},
+    {"seams of the overlays", listen_to_renames},
     {"seccomp", filter_syscalls},
 };
 

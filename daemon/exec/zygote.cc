@@ -79,6 +79,7 @@ void wait_for_job() {
   c.link_fd = kLink;
   c.job = &job;
   c.fds = &job_fds;
+  c.seams = std::move(s.seams);
   _exit(run_shim(c));
 }
 

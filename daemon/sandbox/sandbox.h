@@ -59,11 +59,12 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
 std::vector<std::string> hidden_things(const Caller& c, const Host& host);
 using codexos::never_shown;
 
-/// seccomp.cc, the home of libseccomp: both filters of a profile as BPF bytes; compiled once per
+/// seccomp.cc, the home of libseccomp: the filters of a profile as BPF bytes; compiled once per
 /// process.
 struct SeccompPrograms {
   std::string allow;
   std::string deny;
+  std::string notify;  // empty: the profile has none
 };
 Result<SeccompPrograms> seccomp_programs(wire::SeccompProfile p);
 /// Rows of the filter for documentation: "name: action: why".

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall filter of a task and of the shim beside it: two BPF programs per profile.
+// The syscall filter of a task and of the shim beside it: three BPF programs per profile.
 //
 //   allow  what is not in kAllowed answers ENOSYS (programs then fall back), known-denied calls
 //   answer
 //          EPERM (programs then say why). Never KILL: a program that asks is not an attack.
 //   deny   allows by default and refuses by argument (kDenied, kModes).
+//   notify allows by default and asks the shim's worker where an overlay would show that it is one
+//          (kNotified; daemon/exec/seam_worker.h). Loaded only where there is an overlay.
 //
-// Two, because libseccomp drops a conditional denial in silence when the same program also allows
-// the call without conditions: TIOCSTI got through that way. The kernel runs both and takes the
-// stricter answer. Arguments are compared as the kernel reads them: an `int` on its low 32 bits, or
-// on all 64 where a stray high bit then only makes the answer "no". This is the home of libseccomp.
+// Two for the refusals, because libseccomp drops a conditional denial in silence when the same
+// program also allows the call without conditions: TIOCSTI got through that way. The kernel runs
+// both and takes the stricter answer. Arguments are compared as the kernel reads them: an `int` on
+// its low 32 bits, or on all 64 where a stray high bit then only makes the answer "no". This is the
+// home of libseccomp.
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -324,10 +328,31 @@ std::vector<Denial> denials() {
       {In::both,
        EPERM,
        "prlimit64",
-       {not_(0, 0), not_(2, 0)},
-       "setting limits of another process, the shim above all (its CPU limit would kill it)"});
+       {not_(0, 0), not_(1, RLIMIT_LOCKS), not_(2, 0)},
+       "setting limits of another process, the shim above all (its CPU limit would kill it); "
+       "RLIMIT_LOCKS has no effect since Linux 2.4, and is how the worker marks a process"});
   return out;
 }
+
+/// A call that is looked at before the kernel does it. `flags`: the argument whose bit kUnwatched
+/// lets the call pass, for the worker's own; -1: always looked at.
+struct Notified {
+  const char* call;
+  int flags;
+  uint64_t unless;  // further bits of `flags` with which it passes
+  Why why;
+};
+constexpr Notified kNotified[] = {
+    {"rename", -1, 0, "an overlay refuses to rename a folder that was there before (EXDEV)"},
+    {"renameat", -1, 0, "an overlay refuses to rename a folder that was there before (EXDEV)"},
+    {"renameat2", 4, 0, "an overlay refuses to rename a folder that was there before (EXDEV)"},
+    {"link", -1, 0, "the inode number of a file that was there before changes when it is linked"},
+    {"linkat", 4, AT_EMPTY_PATH,
+     "the inode number of a file that was there before changes when it is linked; what is linked "
+     "by descriptor was made inside"},
+    {"landlock_restrict_self=446", -1, 0,
+     "who has taken rights from itself is not served: the worker would act with more"},
+};
 
 /// personality(2): allowed by value, so it lives in the allow program.
 constexpr uint64_t kPersonalities[] = {0, kLow32, ADDR_NO_RANDOMIZE};
@@ -410,10 +435,26 @@ Result<std::string> make_deny(SeccompProfile p) {
   return export_bpf(f.get());
 }
 
+/// None in `nested`: a program with a sandbox of its own may want a listener, and there is one for
+/// each process only (seccomp_unotify(2), EBUSY).
+Result<std::string> make_notify(SeccompProfile p) {
+  if (p == SeccompProfile::nested) return std::string();
+  CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
+  for (const auto& n : kNotified) {
+    std::vector<scmp_arg_cmp> when;
+    if (n.flags >= 0)
+      when.push_back(
+          {static_cast<unsigned>(n.flags), SCMP_CMP_MASKED_EQ, kUnwatched | n.unless, 0});
+    CODEXOS_TRY(add(f.get(), SCMP_ACT_NOTIFY, n.call, when));
+  }
+  return export_bpf(f.get());
+}
+
 Result<SeccompPrograms> compile(SeccompProfile p) {
   SeccompPrograms out;
   CODEXOS_ASSIGN(out.allow, make_allow(p));
   CODEXOS_ASSIGN(out.deny, make_deny(p));
+  CODEXOS_ASSIGN(out.notify, make_notify(p));
   return out;
 }
 
@@ -453,6 +494,9 @@ std::vector<std::string> seccomp_table(SeccompProfile p) {
     if (row != last) out.push_back(row);
     last = std::move(row);
   }
+  if (p != SeccompProfile::nested)
+    for (const auto& n : kNotified)
+      out.push_back(bare(n.call) + ": looked at in an overlay workspace: " + n.why.text);
   return out;
 }
 

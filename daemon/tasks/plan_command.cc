@@ -12,6 +12,7 @@
 #include "core/os/file.h"
 #include "daemon/tasks/planner.h"
 #include "daemon/tasks/task_files.h"
+#include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
 namespace {
@@ -48,6 +49,8 @@ Status write_plan(const std::string& home, const std::vector<std::string>& argv)
   CODEXOS_ASSIGN(Start start,
                  planner.plan(request_here(argv, cwd), geteuid(), getegid(), id, paths.layers()));
   CODEXOS_TRY(create_task_files(paths, "", start.workspace.roots));
+  for (const auto& root : start.workspace.roots)
+    if (root.copied) CODEXOS_TRY(make_copy(root, {}));
   Plan plan;
   plan.view = *start.view;
   plan.job = start.job;

@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "core/os/place.h"
+#include "daemon/tasks/copy_mode.h"
+#include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
 namespace {
@@ -193,17 +196,27 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
   return std::optional<TaskRow>(std::move(row));
 }
 
-Status Planner::add_overlay(const Root& root, Start& start) {
-  // An unprivileged overlay over a folder with mounts below it is EINVAL; root's clone leaves them
-  // out.
-  if (options_.task_host_uid == 0) {
-    const auto below = mounts_below(mounts_.text(), root.path);
-    if (!below.empty())
-      return Error{Code::denied,
-                   root.path + ": " + below.front() +
-                       " is mounted inside it, so its changes cannot be held back",
-                   "use -w on a narrower folder, or --mode direct"};
-  }
+std::string Planner::why_copy_of(const Root& root) {
+  OverlayFacts f;
+  struct statfs fs {};
+  if (statfs(options_.home.c_str(), &fs) == 0) f.state_magic = fs.f_type;
+  if (statfs(root.path.c_str(), &fs) == 0) f.workspace_magic = fs.f_type;
+  f.idmapped = options_.task_host_uid != 0;
+  f.mounts_below = mounts_below(mounts_.text(), root.path);
+  f.refused = refused_.count(root.path) != 0;
+  f.forced = options_.force_copy;
+  return why_copy(f);
+}
+
+/// Filled between the task's commit and its start.
+void Planner::add_copy(const Root& root, Start& start) {
+  Mount m = bind_root(root, false);
+  m.source = copy_of(root);
+  m.dev = m.ino = 0;
+  start.job.mounts.push_back(std::move(m));
+}
+
+void Planner::add_overlay(const Root& root, Start& start) {
   Overlay o;
   o.role = root.role;
   o.target = root.path;
@@ -219,13 +232,12 @@ Status Planner::add_overlay(const Root& root, Start& start) {
   o.lowers.push_back(std::move(real));
   o.layer.path = root.layer;
   start.job.overlays.push_back(std::move(o));
-  return {};
 }
 
 Status Planner::add_roots(const wire::TaskCreate& create, Start& start) {
   for (const auto& root : start.workspace.roots) {
     if (create.mode == wire::WorkspaceMode::overlay) {
-      CODEXOS_TRY(add_overlay(root, start));
+      root.copied ? add_copy(root, start) : add_overlay(root, start);
     } else {
       start.job.mounts.push_back(bind_root(root, create.mode == wire::WorkspaceMode::read_only));
     }
@@ -322,8 +334,14 @@ Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid
     CODEXOS_TRY(make_caches(s));
     if (create.mode == wire::WorkspaceMode::overlay) {
       CODEXOS_ASSIGN(s.from, find_from(create, s.workspace.roots[0], s));
-      for (size_t n = 0; n < s.workspace.roots.size(); ++n)
-        s.workspace.roots[n].layer = layer_dir + "/" + std::to_string(n);
+      for (size_t n = 0; n < s.workspace.roots.size(); ++n) {
+        Root& root = s.workspace.roots[n];
+        root.layer = layer_dir + "/" + std::to_string(n);
+        const std::string why = why_copy_of(root);
+        root.copied = !why.empty();
+        if (root.copied)
+          s.notes.push_back("changes are held back in a copy of " + root.path + ": " + why);
+      }
       if (s.from) CODEXOS_TRY(add_layers(*s.from, s.workspace.roots));
       const Root& top = s.workspace.roots[0];
       const bool mapped = options_.task_host_uid != 0;  // to the owner of the workspace
@@ -353,7 +371,14 @@ wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start)
   p.timeout_ms = create.timeout_ms;
   p.idle_timeout_ms = create.idle_timeout_ms;
   for (const auto& m : start.view->mounts) p.mounts.push_back(describe(m));
-  for (const auto& m : start.job.mounts) p.mounts.push_back(describe(m));
+  for (const auto& m : start.job.mounts) {
+    p.mounts.push_back(describe(m));
+    for (const auto& root : start.workspace.roots)
+      if (root.copied && m.source == copy_of(root)) {
+        p.mounts.back().source = root.path;
+        p.mounts.back().access = "held back in a copy";
+      }
+  }
   for (const auto& o : start.job.overlays)
     p.mounts.push_back(
         {std::string(name_of(o.role)), "overlay", o.lowers.back().path, o.target, "held back"});

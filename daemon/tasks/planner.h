@@ -59,6 +59,7 @@ struct PlannerOptions {
   std::string home;            // the state folder
   uint32_t task_host_uid = 0;  // of a root daemon's tasks; 0: the caller's own
   uint32_t task_host_gid = 0;
+  bool force_copy = false;  // no overlays (CODEXOS_FORCE_COPY): for tests
 };
 
 class Planner {
@@ -74,6 +75,8 @@ class Planner {
   /// version lacks; denied: a refused folder; conflict: `from` cannot be used.
   Result<Start> plan(const wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
                      const std::string& layer_dir);
+  /// The kernel would not mount an overlay over this folder: from now on it is copied.
+  void overlay_refused(const std::string& path) { refused_.insert(path); }
   wire::PlanView show(const wire::TaskCreate& create, const Start& start) const;
   /// The workspace that `cwd` lies in; empty path: none.
   Result<Root> workspace_of(const std::string& cwd, uid_t uid, gid_t gid);
@@ -92,7 +95,9 @@ class Planner {
                                            Start& start);
   Status add_layers(const TaskRow& from, std::vector<Root>& roots);
   Status add_roots(const wire::TaskCreate& create, Start& start);
-  Status add_overlay(const Root& root, Start& start);
+  std::string why_copy_of(const Root& root);
+  void add_overlay(const Root& root, Start& start);
+  void add_copy(const Root& root, Start& start);
   Status add_write_through(const wire::TaskCreate& create, Start& start);
   Status make_caches(Start& start);
   std::string foreign_note(const Root& root, uid_t uid, gid_t gid);
@@ -109,6 +114,7 @@ class Planner {
     std::string note;
   };
   std::map<std::string, Foreign> foreign_;
+  std::set<std::string> refused_;  // folders over which there is no overlay
 };
 
 /// What can be said about a request without looking at the host. Error invalid or unsupported.

@@ -16,6 +16,7 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "daemon/tasks/client_frames.h"
+#include "daemon/tasks/copy_mode.h"
 
 namespace codexos::daemon {
 namespace {
@@ -87,8 +88,10 @@ Refusal broken_start(Error e, const std::string& id) {
 }  // namespace
 
 Supervisor::~Supervisor() {
-  for (auto& [id, r] : tasks_)
+  for (auto& [id, r] : tasks_) {
+    if (r->stop_copy) r->stop_copy->store(true);
     if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
+  }
 }
 
 Result<wire::PlanView> Supervisor::plan(const StartRequest& request) {
@@ -240,7 +243,7 @@ void Supervisor::go(const std::string& id, const std::string& remark) {
   Running* r = find_running(id);
   if (r == nullptr) return;
   r->committed = true;
-  if (!r->helper || r->finished || r->end_row) return;
+  if (!r->helper || r->finished || r->end_row || copy_first(*r, remark)) return;
   if (!remark.empty() && r->client) send_note(r->client.get(), remark);
   r->helper->link->send(LinkType::go);
 }
@@ -343,6 +346,10 @@ void Supervisor::on_failed(Running& r, LinkMessage& m) {
   end.at_us = now_us();
   end.outcome.cause = why.ok() ? why->cause : Cause::start_failed;
   end.outcome.detail = why.ok() ? why->step + ": " + why->text : why.error().message;
+  if (why.ok() && is_overlay_refusal(why->step, why->error)) {
+    p_.planner.overlay_refused(r.row.task.workspace);
+    end.outcome.detail += " (run it again: its changes will be held back in a copy)";
+  }
   finish(r.row.task.id, end);
 }
 

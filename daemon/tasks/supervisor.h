@@ -11,6 +11,7 @@
 // that too).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -49,6 +50,7 @@ struct SupervisorParts {
   Feed& feed;
   AfterCommit& after_commit;
   Worker& worker;
+  Worker& copier;  // for what takes long: a start may wait behind another's copy, nothing else does
   SpareFolders& spares;
   std::string home;
   std::string boot_id;
@@ -168,6 +170,12 @@ class Supervisor {
     Loop::TimerId pause_timer = 0;
     int64_t deadline_at_us = 0;
     int64_t paused_at_us = 0;
+    // Changes held back in a copy: made before GO, settled before the end is written.
+    bool copied = false;
+    bool settling = false;
+    bool settled = false;
+    bool unsettled = false;  // it could not be: what the copy holds is kept
+    std::shared_ptr<std::atomic<bool>> stop_copy;
   };
 
   // start
@@ -180,6 +188,12 @@ class Supervisor {
   void abandon(const std::string& id);
   void listen(Running& r);
   void watch_process(Running& r);
+
+  // changes held back in a copy; true: it goes on when the copy is made, or settled
+  bool copy_first(Running& r, const std::string& waiting);
+  void on_copied(const std::string& id, const std::string& waiting, const Status& made);
+  bool settle_copies_first(Running& r, const Ended& end);
+  static bool works_on_copy(const TaskRow& row);
 
   // what shims say
   void on_message(const std::string& id, LinkMessage& m);

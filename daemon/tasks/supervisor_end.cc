@@ -142,6 +142,7 @@ bool Supervisor::try_again(Running& r) {
 void Supervisor::finish(const std::string& id, const Ended& end) {
   Running* r = find_running(id);
   if (r == nullptr || r->finished || r->end_row) return;
+  if (settle_copies_first(*r, end)) return;
   start_is_over(*r);
   r->again.reset();
   const bool unwritten = r->unwritten;
@@ -205,6 +206,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   count_changes_of(row, ran, r.end_note);
   if (ran && t.exit_code != 0 && !r.on_failure.empty())
     r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
+  if (r.unsettled) t.changes_state = "waiting";
 
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {
@@ -316,7 +318,13 @@ void Supervisor::retire(const std::string& id) {
     });
     return;
   }
-  if (empty && row.task.mode == wire::WorkspaceMode::overlay)
+  if (empty && works_on_copy(row))
+    p_.worker.submit([dir = paths(row).layers()]() -> Worker::Answer {
+      const auto removed = remove_tree(dir);
+      if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
+      return nullptr;
+    });
+  else if (empty && row.task.mode == wire::WorkspaceMode::overlay)
     p_.spares.give_back(paths(row).layers());
   p_.spares.refill();
 }

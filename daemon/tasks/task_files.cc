@@ -13,6 +13,7 @@
 
 #include "core/os/file.h"
 #include "core/os/socket.h"
+#include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
 namespace {
@@ -69,6 +70,12 @@ Status give_layer(const Root& root) {
   return set_upper_mode(root);
 }
 
+/// Where there is no overlay. Before its content comes, it is as closed as any other's.
+Status make_copy_folder(const Root& root) {
+  if (!root.copied) return {};
+  return make_owned_dir(copy_of(root), 0700, root.owner_uid, root.owner_gid);
+}
+
 }  // namespace
 
 Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boot_id,
@@ -86,6 +93,7 @@ Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boo
     if (root.layer.empty()) continue;
     if (std::exchange(first, false)) CODEXOS_TRY(make_owned_dir(paths.layers(), 0700, 0, 0));
     CODEXOS_TRY(make_layer(root));
+    CODEXOS_TRY(make_copy_folder(root));
   }
   return out;
 }
@@ -101,6 +109,7 @@ Status fit_layers(const TaskPaths& paths, const std::vector<Root>& roots) {
   for (const auto& root : roots) {
     if (root.layer.empty()) continue;
     CODEXOS_TRY(layers++ == 0 ? give_layer(root) : make_layer(root));
+    CODEXOS_TRY(make_copy_folder(root));
   }
   if (layers > 0) return {};
   const auto removed = remove_tree(paths.layers());

@@ -13,6 +13,8 @@
 #include <climits>
 #include <cstring>
 
+#include "daemon/workspace/copy.h"
+
 namespace codexos::daemon {
 namespace {
 
@@ -180,6 +182,9 @@ LayerStack::Found LayerStack::look(int dir, const std::string& name, Facts& fact
   if (dir < 0 || fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return Found::nothing;
   facts = facts_of(st);
   if (S_ISCHR(st.st_mode) && st.st_rdev == 0) return Found::whiteout;
+  if (S_ISREG(st.st_mode) && st.st_size == 0)
+    if (const Fd fd = open_below(dir, name, O_RDONLY); fd && is_marked_gone(fd.get()))
+      return Found::whiteout;
   return S_ISDIR(st.st_mode) ? Found::folder : Found::other;
 }
 

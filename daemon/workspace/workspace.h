@@ -25,6 +25,7 @@ struct Root {
                       // read-only mode
   std::vector<std::string> lowers;  // earlier tasks' upper folders, topmost first (--from); the
                                     // real folder is not listed
+  bool copied = false;              // no overlay: the task works on layer/copy (copy.h)
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("role", s.role);
@@ -35,6 +36,7 @@ struct Root {
     v("owner_gid", s.owner_gid);
     v("layer", s.layer);
     v("lowers", s.lowers);
+    v("copied", s.copied);
   }
 };
 struct Roots {  // stored as TaskRow::layers_json

@@ -48,7 +48,8 @@ bool install(const std::string& bpf) {
 
 // Runs all probes in a child behind both programs; errno per probe, 9999: the child never got
 // there.
-std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes) {
+std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
+                     const std::string& further = {}) {
   const auto programs = seccomp_programs(profile);
   REQUIRE(programs.ok());
   const size_t size = probes.size() * sizeof(int);
@@ -58,7 +59,7 @@ std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes) {
   const pid_t pid = fork();
   if (pid == 0) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install(programs->allow) ||
-        !install(programs->deny))
+        !install(programs->deny) || (!further.empty() && !install(further)))
       _exit(1);
     for (size_t i = 0; i < probes.size(); ++i) {
       errno = 0;
@@ -151,6 +152,8 @@ std::vector<Probe> always() {
       {"limits of PID 1", EPERM, [] { return syscall(SYS_prlimit64, 1, RLIMIT_CORE, &limit, 0); }});
   p.push_back({"limits of PID 1, high bits", EPERM,
                [] { return syscall(SYS_prlimit64, kHigh | 1, RLIMIT_CORE, &limit, 0); }});
+  p.push_back({"the limit without effect of PID 1, high bits", EPERM,
+               [] { return syscall(SYS_prlimit64, 1, kHigh | RLIMIT_LOCKS, &limit, 0); }});
   p.push_back(
       {"its own limits", 0, [] { return syscall(SYS_prlimit64, 0, RLIMIT_CORE, &limit, 0); }});
   p.push_back({"reading another's limits", kAnything,
@@ -268,6 +271,33 @@ TEST_CASE("a sleep goes on after stop and continue") {
     waitpid(pid, &status, 0);
   }
   CHECK(status == 0);
+}
+
+TEST_CASE("calls that show an overlay's seams wait for an answer, in the default profile only") {
+  const auto programs = seccomp_programs(SeccompProfile::default_);
+  REQUIRE(programs.ok());
+  REQUIRE(!programs->notify.empty());
+  CHECK(seccomp_programs(SeccompProfile::nested)->notify.empty());
+  // Without a listener such a call answers ENOSYS.
+  const std::vector<Probe> probes{
+      {"renameat2", ENOSYS, [] { return syscall(SYS_renameat2, -1, "a", -1, "b", 0); }},
+      {"renameat2, other high bits", ENOSYS,
+       [] { return syscall(SYS_renameat2, -1, "a", -1, "b", kHigh); }},
+      {"renameat2 of the worker", EBADF,
+       [] { return syscall(SYS_renameat2, -1, "a", -1, "b", kUnwatched); }},
+      {"linkat", ENOSYS, [] { return syscall(SYS_linkat, -1, "a", -1, "b", 0); }},
+      {"linkat of the worker", EBADF,
+       [] { return syscall(SYS_linkat, -1, "a", -1, "b", kUnwatched); }},
+      {"linkat by descriptor", EBADF,
+       [] { return syscall(SYS_linkat, -1, "", -1, "b", AT_EMPTY_PATH); }},
+      {"landlock_restrict_self", ENOSYS, [] { return syscall(446, -1, 0); }},
+      {"unlinkat", EBADF, [] { return syscall(SYS_unlinkat, -1, "a", 0); }},
+  };
+  const auto seen = run(SeccompProfile::default_, probes, programs->notify);
+  for (size_t i = 0; i < probes.size(); ++i) {
+    CAPTURE(probes[i].name);
+    CHECK(seen[i] == probes[i].expected);
+  }
 }
 
 TEST_CASE("every row of the syscall table says why") {
