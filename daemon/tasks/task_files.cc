@@ -69,7 +69,30 @@ Status give_layer(const Root& root) {
   return set_upper_mode(root);
 }
 
+constexpr size_t kMaxSnapshotName = 64;
+
 }  // namespace
+
+bool split_snapshot(const std::string& from, std::string& task, std::string& name) {
+  const size_t at = from.find('@');
+  if (at == std::string::npos) return false;
+  task = from.substr(0, at);
+  name = from.substr(at + 1);
+  return true;
+}
+
+bool is_snapshot_name(const std::string& s) {
+  const auto fine = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !s.empty() && s.size() <= kMaxSnapshotName && s[0] != '.' && s[0] != '-' &&
+         std::all_of(s.begin(), s.end(), fine);
+}
+
+std::string snapshot_layers(const TaskPaths& paths, const std::string& name) {
+  return paths.dir + "/snapshots/" + name + "/layers";
+}
 
 Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boot_id,
                                   const std::vector<Root>& roots) {
