@@ -21,7 +21,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff status health daemon completion version help'
+  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff snapshot status health daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -33,6 +33,8 @@ _codexos() {
       *)
         if [[ -z $verb ]]; then
           verb=${COMP_WORDS[i]}
+        elif [[ $verb == snapshot ]]; then
+          verb='snapshot '${COMP_WORDS[i]}
         elif [[ $verb == daemon ]]; then
           verb='daemon '${COMP_WORDS[i]}
         fi
@@ -49,6 +51,7 @@ _codexos() {
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
       ;;
+    snapshot) COMPREPLY=($(compgen -W 'create list restore rm' -- "$cur")) ;;
     daemon) COMPREPLY=($(compgen -W 'start stop status' -- "$cur")) ;;
     run)
       case $prev in
@@ -205,6 +208,41 @@ _codexos() {
       esac
       flags='--name-status --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'snapshot create')
+      case $prev in
+        --name) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--name --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'snapshot list')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'snapshot restore')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'snapshot rm')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     status)
       case $prev in

@@ -57,12 +57,14 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a resume -d 'let paused ta
 complete -c codexos -n 'test -z "(__codexos_words)"' -a rm -d 'forget ended tasks, with their logs and held-back changes'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a prune -d 'forget ended tasks that have no waiting changes'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a diff -d 'show what a task changed in the workspace'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a snapshot -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a daemon -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a completion -d 'print the completion script of a shell'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a version -d 'print the version of this program and of the daemon'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a help -d 'show help'
+complete -c codexos -n 'test "(__codexos_words)" = snapshot' -x -a 'create list restore rm'
 complete -c codexos -n 'test "(__codexos_words)" = daemon' -x -a 'start stop status'
 
 # run
@@ -151,6 +153,17 @@ complete -c codexos -n '__codexos_at "prune"' -s f -l force -d 'do not ask on a 
 complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'a letter (A, M, D, T) and the path, one a line'
 complete -c codexos -n '__codexos_at "diff"' -x -a '(codexos __ids 2>/dev/null)'
 
+# snapshot create
+complete -c codexos -n '__codexos_at "snapshot create"' -l name -x -d 'name it (default: the next number)'
+complete -c codexos -n '__codexos_at "snapshot create"' -x -a '(codexos __ids 2>/dev/null)'
+
+# snapshot list
+complete -c codexos -n '__codexos_at "snapshot list"' -x -a '(codexos __ids 2>/dev/null)'
+
+# snapshot restore
+
+# snapshot rm
+
 # status
 
 # health
@@ -167,4 +180,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff status health daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff snapshot status health daemon completion version help'

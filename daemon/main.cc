@@ -270,11 +270,11 @@ Status serve(const Options& options, const Place& place, int sockets) {
                  }));
   Retention retention(
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);
+  Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});
   CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
   CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
-  ApiParts api{*loop,   *store,        supervisor,
-               planner, feed,          helpers,
-               place,   started_at_us, [&loop] { loop->stop(); }};
+  ApiParts api{*loop, *store,  supervisor, planner,       snapshots,
+               feed,  helpers, place,      started_at_us, [&loop] { loop->stop(); }};
   CODEXOS_ASSIGN(const auto server,
                  Server::make(*loop, std::move(listener), std::move(check), make_routes(api)));
 

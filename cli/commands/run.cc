@@ -251,6 +251,17 @@ class EventPrinter {
   int cuts_ = 0;         // since the last line
 };
 
+/// A task can only start from layers that are there; making them may take a while.
+Status open_snapshot(Client& client, const std::string& from) {
+  const size_t at = from.find('@');
+  if (at == std::string::npos) return {};
+  const std::string path = task_path(from.substr(0, at), "snapshots") + "/" +
+                           http::percent_encode(from.substr(at + 1)) + "/open";
+  auto opened = client.call(Request{"POST", path, {}, {}});
+  if (!opened.ok()) return std::move(opened).error().during("start from " + from);
+  return {};
+}
+
 Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
                          const wire::TaskCreate& create) {
   Session s;
@@ -285,6 +296,7 @@ Result<int> run_task(Context& ctx, const Invocation& inv) {
   CODEXOS_TRY(check_command(inv, env));
   CODEXOS_ASSIGN(const wire::TaskCreate create, make_request(ctx, inv, env));
   Client client(ctx);
+  CODEXOS_TRY(open_snapshot(client, create.from));
   if (create.plan_only) return print_plan(ctx, client, create);
   if (inv.has("detach")) return start_detached(ctx, client, create);
   return run_attached(ctx, client, inv, create);

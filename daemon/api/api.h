@@ -14,6 +14,7 @@
 #include "daemon/store/store.h"
 #include "daemon/tasks/feed.h"
 #include "daemon/tasks/planner.h"
+#include "daemon/tasks/snapshots.h"
 #include "daemon/tasks/supervisor.h"
 
 namespace codexos::daemon {
@@ -24,6 +25,7 @@ struct ApiParts {
   Store& store;
   Supervisor& supervisor;
   Planner& planner;
+  Snapshots& snapshots;
   Feed& feed;
   Helpers& helpers;
   Place place;
@@ -34,6 +36,7 @@ struct ApiParts {
 void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
 /// All of them, in the order in which they are matched. `parts` must stay where it is.
 std::vector<Route> make_routes(ApiParts& parts);

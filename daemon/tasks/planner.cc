@@ -14,6 +14,7 @@
 #include "core/os/file.h"
 #include "core/os/place.h"
 #include "daemon/tasks/copy_mode.h"
+#include "daemon/tasks/task_files.h"
 #include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
@@ -142,18 +143,46 @@ Result<const View*> Planner::likely_view(const std::map<std::string, std::string
   return views_.get(r);
 }
 
-Status Planner::add_layers(const TaskRow& from, std::vector<Root>& roots) {
+/// Where the layers are that a task starts from.
+std::string Planner::layers_of(const Start& start) const {
+  const TaskPaths files(options_.home, start.from->tenant, start.from->task.id);
+  return start.from_snapshot.empty() ? files.layers() : snapshot_layers(files, start.from_snapshot);
+}
+
+Status Planner::add_layers(const TaskRow& from, const std::string& layers,
+                           std::vector<Root>& roots) {
   CODEXOS_ASSIGN(const Roots earlier, json::decode<Roots>(from.layers_json, json::Unknown::ignore));
   for (auto& root : roots) {
-    for (const auto& old : earlier.roots) {
+    for (size_t n = 0; n < earlier.roots.size(); ++n) {
+      const Root& old = earlier.roots[n];
       if (old.path != root.path || old.layer.empty()) continue;
       if (old.dev != root.dev || old.ino != root.ino)
         return conflict(root.path + " is not the folder that task " + from.task.id + " worked on");
-      root.lowers.push_back(old.layer + "/upper");
+      const std::string upper = layers + "/" + std::to_string(n) + "/upper";
+      // A snapshot has no layer for a root in which nothing was changed. (Our own folders are asked
+      // directly: the host's answers may be remembered ones.)
+      if (access(upper.c_str(), F_OK) == 0) root.lowers.push_back(upper);
       root.lowers.insert(root.lowers.end(), old.lowers.begin(), old.lowers.end());
     }
   }
   return {};
+}
+
+/// TASK@NAME: its layers must have been made (Snapshots::open).
+Result<std::optional<TaskRow>> Planner::find_snapshot(const std::string& task,
+                                                      const std::string& name,
+                                                      const Root& workspace, Start& start) {
+  CODEXOS_ASSIGN(TaskRow row, store_->find_task(task));
+  if (row.task.workspace != workspace.path)
+    return conflict("task " + row.task.id + " worked on " +
+                    (row.task.workspace.empty() ? "no folder" : row.task.workspace) + ", not on " +
+                    workspace.path);
+  const TaskPaths files(options_.home, row.tenant, row.task.id);
+  if (!is_snapshot_name(name) || access(snapshot_layers(files, name).c_str(), F_OK) != 0)
+    return Error{Code::not_found, "task " + row.task.id + " has no open snapshot \"" + name + "\"",
+                 "codexos snapshot list " + row.task.id};
+  start.from_snapshot = name;
+  return std::optional<TaskRow>(std::move(row));
 }
 
 /// The earlier task that the new one starts from; nothing: the real folder.
@@ -177,6 +206,8 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
                      " wait: -c starts from them · codexos diff --name-status " + last->task.id;
     return std::optional<TaskRow>();
   }
+  std::string task, name;
+  if (split_snapshot(create.from, task, name)) return find_snapshot(task, name, workspace, start);
   CODEXOS_ASSIGN(TaskRow row, store_->find_task(create.from));
   if (!is_terminal(row.task.state))
     return conflict("task " + row.task.id + " is " + std::string(name_of(row.task.state)),
@@ -342,7 +373,7 @@ Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid
         if (root.copied)
           s.notes.push_back("changes are held back in a copy of " + root.path + ": " + why);
       }
-      if (s.from) CODEXOS_TRY(add_layers(*s.from, s.workspace.roots));
+      if (s.from) CODEXOS_TRY(add_layers(*s.from, layers_of(s), s.workspace.roots));
       const Root& top = s.workspace.roots[0];
       const bool mapped = options_.task_host_uid != 0;  // to the owner of the workspace
       s.on_failure = foreign_note(top, mapped ? top.owner_uid : uid, mapped ? top.owner_gid : gid);

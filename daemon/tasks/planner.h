@@ -43,6 +43,7 @@ struct Start {
   Job job;
   Workspace workspace;
   std::optional<TaskRow> from;  // the earlier task whose changes it starts from
+  std::string from_snapshot;    // and which snapshot of them; empty: all, and it takes them over
   std::vector<std::string> notes;
   // Lines for the caller's stderr: what becomes of an earlier task's changes, and what may be the
   // reason when the program fails; empty: nothing to say.
@@ -93,7 +94,10 @@ class Planner {
   Result<Caller> make_caller(const std::map<std::string, std::string>& env, uid_t uid, gid_t gid);
   Result<std::optional<TaskRow>> find_from(const wire::TaskCreate& create, const Root& workspace,
                                            Start& start);
-  Status add_layers(const TaskRow& from, std::vector<Root>& roots);
+  Result<std::optional<TaskRow>> find_snapshot(const std::string& task, const std::string& name,
+                                               const Root& workspace, Start& start);
+  std::string layers_of(const Start& start) const;
+  Status add_layers(const TaskRow& from, const std::string& layers, std::vector<Root>& roots);
   Status add_roots(const wire::TaskCreate& create, Start& start);
   std::string why_copy_of(const Root& root);
   void add_overlay(const Root& root, Start& start);

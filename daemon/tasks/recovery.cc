@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/json/json.h"
+#include "core/os/freezer.h"
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
 #include "daemon/tasks/supervisor.h"
@@ -45,6 +46,7 @@ Status Supervisor::recover() {
     r->recovered = true;
     r->row = std::move(row);
     tasks_[id] = std::move(r);
+    Freezer::thaw_left(tasks_[id]->row.shim_pid, id);  // a snapshot was being taken of it
     recover_one(id);
   }
   record_missing_bases();

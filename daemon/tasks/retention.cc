@@ -105,18 +105,16 @@ Status references_below(const std::string& dir, int depth, std::unordered_set<st
   return {};
 }
 
-/// Ids of the tasks whose layers lie below: …/tasks/ID/layers/N/upper.
-std::set<std::string> stacked_on(const TaskRow& row) {
+/// Ids of the tasks whose layers, or opened snapshots, lie below its own.
+std::set<std::string> stacked_on(const TaskRow& row, const std::string& tasks) {
   std::set<std::string> out;
   const auto roots = json::decode<Roots>(row.layers_json, json::Unknown::ignore);
   if (!roots.ok()) return out;
+  const std::string prefix = tasks + "/";
   for (const auto& root : roots->roots)
-    for (const auto& lower : root.lowers) {
-      const size_t layers = lower.rfind("/layers/");
-      if (layers == std::string::npos) continue;
-      const size_t slash = lower.rfind('/', layers - 1);
-      out.insert(lower.substr(slash + 1, layers - slash - 1));
-    }
+    for (const auto& lower : root.lowers)
+      if (lower.compare(0, prefix.size(), prefix) == 0)
+        out.insert(lower.substr(prefix.size(), lower.find('/', prefix.size()) - prefix.size()));
   return out;
 }
 
@@ -124,14 +122,18 @@ std::set<std::string> stacked_on(const TaskRow& row) {
 
 Result<std::unordered_set<std::string>> content_references(const std::string& tasks) {
   // A task's logs and layers hold no references, and they are the task's own words.
-  constexpr const char* kHolders[] = {"applies", "snapshots"};
   std::unordered_set<std::string> out;
   for (const auto& id : list(tasks)) {
     const std::string dir = tasks + "/" + id;
     const auto base = read_file(dir + "/base", kMaxReferenceFile);
     if (!base.ok() && base.error().code != Code::not_found) return base.error();
     if (base.ok()) find_ids(*base, out);
-    for (const char* holder : kHolders) CODEXOS_TRY(references_below(dir + "/" + holder, 0, out));
+    CODEXOS_TRY(references_below(dir + "/applies", 0, out));
+    for (const auto& name : list(dir + "/snapshots")) {
+      const auto manifest = read_file(dir + "/snapshots/" + name + "/manifest", kMaxReferenceFile);
+      if (!manifest.ok() && manifest.error().code != Code::not_found) return manifest.error();
+      if (manifest.ok()) find_ids(*manifest, out);
+    }
   }
   return out;
 }
@@ -196,7 +198,7 @@ HeldLayers Retention::describe(const std::string& id) {
   if (row.ok()) {
     h.state = row->task.changes_state;
     h.ended_us = is_terminal(row->task.state) ? std::max<int64_t>(row->ended_at_us, 1) : 0;
-    h.stacked_on = stacked_on(*row);
+    h.stacked_on = stacked_on(*row, tasks_dir(p_.home));
   } else if (row.error().code == Code::not_found) {
     h.ended_us = 1;  // no such task: what a crash left
   }
@@ -261,6 +263,8 @@ void Retention::act(const LookPtr& look) {
     if (row.ok()) {
       dirs.push_back(files.layers());
       dirs.push_back(files.base());
+      // What waited too long, or took too much, goes with its snapshots.
+      if (row->task.changes_state == "expired") dirs.push_back(files.dir + "/snapshots");
     } else if (row.error().code == Code::not_found) {
       dirs.push_back(files.dir);
     }

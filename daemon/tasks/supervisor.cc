@@ -117,6 +117,10 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   const TaskPaths paths(p_.home, request.tenant, id);
   auto start = p_.planner.plan(request.create, request.uid, request.gid, id, paths.layers());
   if (!start.ok()) return refuse(std::move(start).error());
+  if (start->from && held_.count(start->from->task.id) != 0)
+    return refuse(Error{Code::conflict,
+                        "the changes of " + start->from->task.id + " are being restored",
+                        "try again"});
   if (auto r = launch(request, *start, id, begun)) {
     p_.worker.submit([dir = paths.dir]() -> Worker::Answer {
       (void)remove_tree(dir);
@@ -149,6 +153,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.changes_state = c.mode == wire::WorkspaceMode::direct ? "direct" : "none";
   t.notes = start.notes;
   if (start.from) t.from = start.from->task.id;
+  if (!start.from_snapshot.empty()) t.from += "@" + start.from_snapshot;
   if (!start.workspace.roots.empty()) {
     const Root& root = start.workspace.roots[0];
     t.workspace = root.path;
@@ -226,7 +231,7 @@ Status Supervisor::record_start(const StartRequest& request, const Start& start,
     if (!request.idempotency_key.empty())
       CODEXOS_TRY(p_.store.put_idempotent(request.uid, request.idempotency_key,
                                           request.request_hash, row.task.id));
-    if (!start.from) return {};
+    if (!start.from || !start.from_snapshot.empty()) return {};  // a snapshot can be taken often
     TaskRow from = *start.from;
     from.task.changes_state = "continued";
     CODEXOS_TRY(p_.store.update_task(from));

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -130,7 +131,16 @@ class Supervisor {
   /// Tasks whose sandbox may still be there: what they are stacked on must stay.
   std::vector<std::string> live_tasks() const;
   /// Whether something works on the task's layers now.
-  bool uses_layers(const std::string& id) const { return tasks_.count(id) != 0; }
+  bool uses_layers(const std::string& id) const {
+    return tasks_.count(id) != 0 || held_.count(id) != 0;
+  }
+  /// Nobody may start from an ended task, or remove it, until it is let go.
+  void hold(const std::string& id) { held_.insert(id); }
+  void let_go(const std::string& id) { held_.erase(id); }
+  /// Tasks that still need what lies below `folder`: they run, or their changes wait.
+  Result<std::vector<std::string>> stacked_on(const std::string& folder);
+  /// The pid of a running task's process 1; 0: it is starting, ending or being taken over.
+  pid_t shim_of(const std::string& id);
   /// Tasks whose program neither runs nor has failed to, though their start was accepted.
   size_t starting() const;
   TaskPaths paths(const TaskRow& row) const { return {p_.home, row.tenant, row.task.id}; }
@@ -251,6 +261,7 @@ class Supervisor {
 
   SupervisorParts p_;
   std::map<std::string, std::unique_ptr<Running>> tasks_;
+  std::set<std::string> held_;
   Loop::TimerId write_timer_ = 0;
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orders to tasks: stop, kill, pause, resume, attach, exec, rm, prune.
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <map>
 
 #include "core/base/log.h"
+#include "core/base/path.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "daemon/tasks/retention.h"
@@ -179,26 +182,40 @@ void Supervisor::send_exec(const std::string& id, uint64_t exec_id, std::vector<
   r->execs.erase(it);
 }
 
-/// Ids of tasks whose lower layers are this one's.
-Result<std::vector<std::string>> Supervisor::based_on_by(const TaskRow& row) {
+Result<std::vector<std::string>> Supervisor::stacked_on(const std::string& folder) {
   std::vector<std::string> out;
-  if (row.task.changes_state != "continued") return out;
-  TaskQuery q;
-  q.all = true;
-  q.workspace = row.task.workspace;
-  q.limit = 1000;
-  CODEXOS_ASSIGN(const auto rows, p_.store.list_tasks(q));
-  const std::string layers = paths(row).layers() + "/";
-  for (const auto& other : rows) {
-    if (other.task.id == row.task.id || (is_terminal(other.task.state) && !waits(other.task) &&
-                                         other.task.changes_state != "continued"))
-      continue;
-    if (other.layers_json.find(layers) != std::string::npos) out.push_back(other.task.id);
-  }
+  const auto look = [&](const TaskRow& row) {
+    const auto roots = json::decode<Roots>(row.layers_json, json::Unknown::ignore);
+    if (!roots.ok()) return;
+    for (const auto& root : roots->roots)
+      for (const auto& lower : root.lowers)
+        if (path_within(lower, folder)) return out.push_back(row.task.id);
+  };
+  for (const auto& [id, r] : tasks_) look(r->row);
+  CODEXOS_ASSIGN(const auto rows, p_.store.tasks_with_layers());
+  for (const auto& row : rows)
+    if (tasks_.count(row.task.id) == 0) look(row);
   return out;
 }
 
+/// Ids of tasks whose lower layers are this one's.
+Result<std::vector<std::string>> Supervisor::based_on_by(const TaskRow& row) {
+  const std::string dir = paths(row).dir;
+  if (row.task.changes_state != "continued" && access((dir + "/snapshots").c_str(), F_OK) != 0)
+    return std::vector<std::string>();
+  return stacked_on(dir);
+}
+
+pid_t Supervisor::shim_of(const std::string& id) {
+  const Running* r = find_running(id);
+  const bool runs = r != nullptr && r->started && !r->finished && !r->end_row && r->helper;
+  return runs ? r->helper->process.pid : 0;
+}
+
 Status Supervisor::forget(const TaskRow& row) {
+  if (held_.count(row.task.id) != 0)
+    return Error{Code::conflict, "the changes of " + row.task.id + " are being restored",
+                 "try again"};
   CODEXOS_ASSIGN(const auto others, based_on_by(row));
   if (!others.empty())
     return Error{Code::conflict,
@@ -250,6 +267,7 @@ void Supervisor::prune(const wire::PruneBody& body,
       if (!is_terminal(row.task.state)) continue;
       if (waits(row.task)) result.waiting.push_back(row.task.id);
       if (waits(row.task) && !body.all) continue;
+      if (held_.count(row.task.id) != 0) continue;
       const auto others = based_on_by(row);
       if (!others.ok() || (!others->empty() && !(body.all && body.dry_run))) continue;
       result.removed.push_back(row.task.id);

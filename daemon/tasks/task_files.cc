@@ -76,7 +76,30 @@ Status make_copy_folder(const Root& root) {
   return make_owned_dir(copy_of(root), 0700, root.owner_uid, root.owner_gid);
 }
 
+constexpr size_t kMaxSnapshotName = 64;
+
 }  // namespace
+
+bool split_snapshot(const std::string& from, std::string& task, std::string& name) {
+  const size_t at = from.find('@');
+  if (at == std::string::npos) return false;
+  task = from.substr(0, at);
+  name = from.substr(at + 1);
+  return true;
+}
+
+bool is_snapshot_name(const std::string& s) {
+  const auto fine = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !s.empty() && s.size() <= kMaxSnapshotName && s[0] != '.' && s[0] != '-' &&
+         std::all_of(s.begin(), s.end(), fine);
+}
+
+std::string snapshot_layers(const TaskPaths& paths, const std::string& name) {
+  return paths.dir + "/snapshots/" + name + "/layers";
+}
 
 Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boot_id,
                                   const std::vector<Root>& roots) {

@@ -6,6 +6,7 @@
 //   shim.sock   where the next daemon finds it
 //   layers/N/{upper,work}     what it changed in overlay root N
 //   base        what the real folders had at its end (daemon/workspace/base.h)
+//   snapshots/  states of the layers that were kept (daemon/tasks/snapshots.h)
 // Content that outlives layers is in tenants/<tenant>/objects/ (daemon/workspace/objects.h).
 // The daemon makes them and passes the descriptors; the shim has no path to any of them.
 #pragma once
@@ -40,6 +41,13 @@ struct TaskPaths {
   std::string layers() const { return dir + "/layers"; }
   std::string layer(size_t n) const { return layers() + "/" + std::to_string(n); }
 };
+
+/// "TASK@NAME" in two; false: there is no '@'.
+bool split_snapshot(const std::string& from, std::string& task, std::string& name);
+/// Letters, digits, '.', '_' and '-', at most 64; it is a file's name.
+bool is_snapshot_name(const std::string& s);
+/// The folder that holds the layers of an opened snapshot (daemon/tasks/snapshots.h).
+std::string snapshot_layers(const TaskPaths& paths, const std::string& name);
 
 struct TaskFds {
   Fd stdout_log, stderr_log, record, alive, listener;

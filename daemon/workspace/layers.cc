@@ -23,11 +23,16 @@ constexpr size_t kMaxXattrBytes = 65536;  // XATTR_LIST_MAX, XATTR_SIZE_MAX
 
 int64_t ns_of(const timespec& t) { return int64_t{t.tv_sec} * kNsPerS + t.tv_nsec; }
 
-/// …/tasks/ID/layers/N/upper -> ID
+/// …/tasks/ID/layers/N/upper -> ID; the same for …/tasks/ID/snapshots/NAME/layers/N/upper
 std::string task_of(std::string path) {
   const size_t layers = path.rfind("/layers/");
   if (layers == std::string::npos) return {};
   path.resize(layers);
+  constexpr std::string_view kSnapshots = "/snapshots";
+  const size_t name = path.rfind('/');
+  if (name != std::string::npos && name > kSnapshots.size() &&
+      path.compare(name - kSnapshots.size(), kSnapshots.size(), kSnapshots) == 0)
+    path.resize(name - kSnapshots.size());
   const size_t slash = path.rfind('/');
   constexpr std::string_view kTasks = "/tasks";
   const bool below_tasks = slash != std::string::npos && slash >= kTasks.size() &&
