@@ -148,23 +148,6 @@ Result<std::pair<std::string, std::string>> parse_pair(std::string_view text) {
   return std::pair(std::string(text.substr(0, eq)), std::string(text.substr(eq + 1)));
 }
 
-bool is_utf8(std::string_view s) {
-  for (size_t i = 0; i < s.size();) {
-    unsigned char low = 0;
-    unsigned char high = 0;
-    const size_t n = sequence(static_cast<unsigned char>(s[i]), low, high);
-    if (n == 0 || i + n > s.size()) return false;
-    for (size_t k = 1; k < n; ++k) {
-      const auto c = static_cast<unsigned char>(s[i + k]);
-      if (c < low || c > high) return false;
-      low = 0x80;
-      high = 0xbf;
-    }
-    i += n;
-  }
-  return true;
-}
-
 std::string quote_word(std::string_view word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";

@@ -237,8 +237,8 @@ void Supervisor::go(const std::string& id, const std::string& waiting) {
   if (!r->helper || r->finished || r->end_row) return;
   if (!waiting.empty() && r->client)
     send_note(r->client.get(), "changes of task " + waiting +
-                                   " wait: -c starts from them · codexos diff --name-status " +
-                                   waiting);
+                                   " wait: -c starts from them · codexos diff " + waiting +
+                                   " · codexos apply " + waiting);
   r->helper->link->send(LinkType::go);
 }
 

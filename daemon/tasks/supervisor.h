@@ -23,6 +23,7 @@
 #include "core/base/fd.h"
 #include "core/base/frames.h"
 #include "core/os/loop.h"
+#include "core/wire/apply.h"
 #include "core/wire/daemon.h"
 #include "core/wire/event.h"
 #include "core/wire/task.h"
@@ -39,6 +40,8 @@
 
 namespace codexos::daemon {
 
+class Applier;
+
 /// Everything a supervisor works with; all of it outlives it.
 struct SupervisorParts {
   Loop& loop;
@@ -50,6 +53,7 @@ struct SupervisorParts {
   AfterCommit& after_commit;
   Worker& worker;
   SpareFolders& spares;
+  Applier& applier;
   std::string home;
   std::string boot_id;
 };
@@ -125,7 +129,7 @@ class Supervisor {
   /// Tasks whose sandbox may still be there: what they are stacked on must stay.
   std::vector<std::string> live_tasks() const;
   /// Whether something works on the task's layers now.
-  bool uses_layers(const std::string& id) const { return tasks_.count(id) != 0; }
+  bool uses_layers(const std::string& id) const;
   TaskPaths paths(const TaskRow& row) const { return {p_.home, row.tenant, row.task.id}; }
 
  private:
@@ -143,6 +147,9 @@ class Supervisor {
     bool recovered = false;          // left by an earlier daemon
     Cause forced = Cause::none;      // we killed the shim: why
     std::optional<TaskRow> end_row;  // the row with its end, until that is committed
+    bool applying = false;           // --apply: the end is written after it
+    bool apply_tried = false;
+    std::optional<wire::ChangeCount> applied;  // it worked: this much
     std::string end_note;
     std::vector<OnTask> on_end;
     std::vector<OnTask> on_pause;
@@ -181,6 +188,9 @@ class Supervisor {
   void resolve_end(Running& r);
   void finish(const std::string& id, const Ended& end);
   Status write_end(Running& r, const Ended& end);
+  bool wants_apply(const Running& r, const Ended& end) const;
+  void apply_then_finish(Running& r, const Ended& end);
+  void on_applied(const std::string& id, Ended end, const Result<wire::ApplyResult>& result);
   Status give_back_from(const TaskRow& row);
   void count_changes_of(TaskRow& row, bool started, std::string& note) const;
   void after_end(const std::string& id);

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/applier.h"
 #include "daemon/tasks/retention.h"
 #include "daemon/tasks/supervisor.h"
 
@@ -198,7 +199,14 @@ Result<std::vector<std::string>> Supervisor::based_on_by(const TaskRow& row) {
   return out;
 }
 
+bool Supervisor::uses_layers(const std::string& id) const {
+  return tasks_.count(id) != 0 || p_.applier.is_busy(id);
+}
+
 Status Supervisor::forget(const TaskRow& row) {
+  if (p_.applier.is_busy(row.task.id))
+    return Error{Code::conflict, "the changes of task " + row.task.id + " are being applied",
+                 "try again"};
   CODEXOS_ASSIGN(const auto others, based_on_by(row));
   if (!others.empty())
     return Error{Code::conflict,
@@ -250,6 +258,7 @@ void Supervisor::prune(const wire::PruneBody& body,
       if (!is_terminal(row.task.state)) continue;
       if (waits(row.task)) result.waiting.push_back(row.task.id);
       if (waits(row.task) && !body.all) continue;
+      if (p_.applier.is_busy(row.task.id)) continue;
       const auto others = based_on_by(row);
       if (!others.ok() || (!others->empty() && !(body.all && body.dry_run))) continue;
       result.removed.push_back(row.task.id);
