@@ -257,6 +257,10 @@ EOF
   say "What it changed is held back: codexos diff --name-status"
   (cd "$folder" && "$codexos" diff --name-status setup-demo) | sed 's/^/  /'
   say "  and notes.txt still says: $(cat "$folder/notes.txt")"
+  (cd "$folder" && "$codexos" -q apply setup-demo >/dev/null) || die "apply the first task's changes" 1 ""
+  say "  after codexos apply:      $(cat "$folder/notes.txt")"
+  (cd "$folder" && "$codexos" -q undo setup-demo >/dev/null) || die "undo that" 1 ""
+  say "  after codexos undo:       $(cat "$folder/notes.txt")"
   "$codexos" -q rm -f setup-demo >/dev/null 2>&1 || true
   ended=$(date +%s%N)
   [ "$was_running" != 0 ] || "$codexos" daemon stop >/dev/null 2>&1 || true

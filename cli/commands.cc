@@ -41,12 +41,12 @@ constexpr Option kRun[] = {
      false, "default|nested"},
     {"--timeout", "TIME", "end it after this long (90s, 30m, 1h30m)", Kind::duration},
     {"--idle-timeout", "TIME", "end it after this long without output", Kind::duration},
+    {"--apply", "", "apply the changes when the task ends"},
+    {"--apply-on-success", "", "apply the changes after exit 0"},
     {"--plan-only", "", "print what would run and how, and stop"},
-    {"--rm", "", "forget the task when it ended without changes"},
+    {"--rm", "", "forget it when it ended and no changes wait"},
     // Known, and refused until their features land.
     {"-a, --agent", "AGENT", "give an agent the job", Kind::text, L::later},
-    {"--apply", "", "apply the changes when the task ends", Kind::none, L::later},
-    {"--apply-on-success", "", "apply the changes after exit 0", Kind::none, L::later},
     {"--secret", "NAME[=ENV]", "a secret, as placeholder", Kind::text, L::later, true},
     {"--allow", "HOST[:PORT]|@GROUP", "reach a host by name", Kind::text, L::later, true},
     {"--publish", "PORT", "show a port on the host's loopback", Kind::number, L::later, true},
@@ -113,6 +113,19 @@ constexpr Option kDiff[] = {
 
 constexpr Option kSnapshotCreate[] = {
     {"--name", "NAME", "name it (default: the next number)", Kind::text},
+};
+constexpr Option kApply[] = {
+    {"-n, --dry-run", "", "only say what would be done"},
+    {"--on-conflict", "HOW", "fail (default), ours, theirs or merge", Kind::text, L::now, false,
+     "fail|ours|theirs|merge"},
+    {"--allow-protected", "", "also files that other programs execute or obey"},
+    {"--skip-protected", "", "leave those out, and what is never applied"},
+    {"--commit", "MSG", "commit what was applied, without running hooks", Kind::text},
+};
+constexpr Option kUndo[] = {
+    {"-n, --dry-run", "", "only say what would be done"},
+    {"--on-conflict", "HOW", "fail (default), ours or theirs", Kind::text, L::now, false,
+     "fail|ours|theirs"},
 };
 
 using W = Words;
@@ -367,9 +380,60 @@ constexpr Command kCommands[] = {
        {"codexos diff --name-status --json build", "the same of a named task, for programs"}}},
      L::now,
      diff_task},
-    later("apply", G::changes, "[TASK]", "apply a task's changes to the workspace"),
-    later("discard", G::changes, "[TASK]", "throw a task's changes away"),
-    later("undo", G::changes, "[TASK]", "take an apply back"),
+    {"apply",
+     G::changes,
+     "[OPTION...] [TASK] [-- PATH...]",
+     "apply a task's changes to the workspace",
+     "Everything or nothing. A path that was written here since the task began is merged where its "
+     "text allows it; else nothing is applied, the conflicts are listed, and the exit code is 5: "
+     "--on-conflict ours keeps them as they are here, theirs takes the task's, merge writes "
+     "conflict markers. Files that other programs execute or obey without being asked (git hooks, "
+     "editor and CI settings, files of shells) need a yes on a terminal or --allow-protected, else "
+     "the exit code is 4. Devices, sockets, named pipes and links that leave the workspace are "
+     "never applied. Without TASK it is the last task of this workspace.",
+     kApply,
+     W::paths,
+     Kind::task,
+     0,
+     1,
+     F::by_code,
+     {{{"codexos apply", "take over what the last task of this workspace changed"},
+       {"codexos apply build -- src/ '*.md'", "only these paths"}}},
+     L::now,
+     apply_task},
+    {"discard",
+     G::changes,
+     "[TASK]",
+     "throw a task's changes away",
+     "They are gone for good; what the task started from with -c waits again.",
+     {},
+     W::any,
+     Kind::task,
+     0,
+     1,
+     F::by_code,
+     {{{"codexos discard", "the changes of this workspace's last task"},
+       {"codexos discard build", "of the task named build"}}},
+     L::now,
+     discard_task},
+    {"undo",
+     G::changes,
+     "[OPTION...] [TASK|last]",
+     "take an apply back",
+     "Brings every path back to what it was before the last apply, if it is still what was "
+     "written; else nothing is undone, the conflicts are listed, and the exit code is 5. The undo "
+     "of an undo applies again. Without TASK, and with last, it is the last apply in this "
+     "workspace.",
+     kUndo,
+     W::any,
+     Kind::task,
+     0,
+     1,
+     F::by_code,
+     {{{"codexos undo", "undo the last apply here"},
+       {"codexos undo build", "what was applied of the task named build"}}},
+     L::now,
+     undo_task},
     {"snapshot create",
      G::changes,
      "[--name NAME] TASK",

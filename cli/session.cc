@@ -6,6 +6,7 @@
 #include <array>
 
 #include "cli/render.h"
+#include "cli/tasks.h"
 #include "core/json/json.h"
 
 namespace codexos::cli {
@@ -49,22 +50,36 @@ Error connection_lost(const std::string& what, const std::string& task) {
                task.empty() ? "codexos ps -a" : fmt::format("codexos wait {}", task)};
 }
 
-/// The shim is gone without a word: what does the daemon know?
+/// The shim is gone without a word: what does the daemon know? One that is gone is started again.
+Result<wire::Task> ask_daemon(Client& client, const Session& s, const std::string& task) {
+  const auto line = wait_for_end(client, task);
+  if (!line.ok()) return connection_lost(s.what, task);
+  auto found = json::decode<wire::Task>(*line, json::Unknown::ignore);
+  if (!found.ok() || !is_terminal(found->state)) return connection_lost(s.what, task);
+  return found;
+}
+
 Result<int> after_loss(Context& ctx, Client& client, const Session& s, const std::string& task) {
   if (task.empty() || !s.owner) return connection_lost(s.what, task);
-  wire::Task found;
-  const auto r = client.stream(
-      Request{"GET", task_path(task, "wait"), {}, {}}, [&found](std::string_view line) -> Status {
-        CODEXOS_ASSIGN(found, json::decode<wire::Task>(line, json::Unknown::ignore));
-        return {};
-      });
-  if (!r.ok() || !is_terminal(found.state)) return connection_lost(s.what, task);
+  CODEXOS_ASSIGN(const wire::Task found, ask_daemon(client, s, task));
   tell_outcome(ctx, s.what, task, outcome_of(found));
   return exit_code_of_task(found);
 }
 
+/// The end as it stands after an apply, put into the exit frame's place.
+Status take_end_from_daemon(Client& client, const Session& s, const std::string& task,
+                            ExitFrame& exit) {
+  CODEXOS_ASSIGN(const wire::Task found, ask_daemon(client, s, task));
+  exit.outcome = outcome_of(found);
+  if (!exit.note.empty() || !found.changes || found.changes_state != "applied") return {};
+  const auto& c = *found.changes;
+  const uint64_t n = c.added + c.modified + c.deleted;
+  if (n > 0) exit.note = fmt::format("{} {} applied · codexos undo", n, n == 1 ? "file" : "files");
+  return {};
+}
+
 Result<int> conclude(Context& ctx, Client& client, const Session& s, const std::string& task,
-                     const RelayEnd& end) {
+                     RelayEnd end) {
   if (end.how == RelayHow::detached) {
     (void)print_to(2, "\n");  // the program's line was not at its end
     say(fmt::format("detached; the task goes on: codexos attach {}", task));
@@ -72,6 +87,7 @@ Result<int> conclude(Context& ctx, Client& client, const Session& s, const std::
   }
   if (end.how == RelayHow::interrupted) return 128 + end.signal;
   if (end.how == RelayHow::lost) return after_loss(ctx, client, s, task);
+  if (s.ends_later) CODEXOS_TRY(take_end_from_daemon(client, s, task, end.exit));
   int code = exit_code_of(end.exit.outcome);
   tell_outcome(ctx, s.what, task, end.exit.outcome);
   if (!end.write_error.empty()) {
@@ -146,8 +162,8 @@ Result<int> run_session(Context& ctx, Client& client, Session s) {
   const std::string task = connection->task;
   s.relay.quiet = ctx.globals.quiet;
   if (s.on_connected) CODEXOS_TRY(s.on_connected(task, s.relay));
-  const RelayEnd end = relay(*std::move(connection), signals, s.relay);
-  return conclude(ctx, client, s, task, end);
+  RelayEnd end = relay(*std::move(connection), signals, s.relay);
+  return conclude(ctx, client, s, task, std::move(end));
 }
 
 }  // namespace codexos::cli

@@ -16,7 +16,8 @@ struct Session {
   Request request;
   std::string what;  // "run make": how errors begin
   RelayOptions relay;
-  bool owner = false;  // a lost connection is looked up at the daemon
+  bool owner = false;       // a lost connection is looked up at the daemon
+  bool ends_later = false;  // --apply: what the daemon says after it counts, not the shim's exit
   /// Called with the task's id after the 101 and before the relay; may set extra_fd and on_extra.
   std::function<Status(const std::string& task, RelayOptions& relay)> on_connected;
 };

@@ -14,6 +14,10 @@ namespace codexos::cli {
 /// The first word, or the id of the last task of this workspace; stderr says which (not with -q).
 Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation& inv);
 
+/// The task as JSON when it has ended. A daemon that goes away meanwhile is asked again (and
+/// started) until it answers.
+Result<std::string> wait_for_end(Client& client, const std::string& task);
+
 /// Getting the current directory; error invalid when it was deleted.
 Result<std::string> current_folder();
 

@@ -27,6 +27,8 @@
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
 #include "daemon/api/api.h"
+#include "daemon/tasks/applier.h"
+#include "daemon/tasks/images.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
 
@@ -115,6 +117,7 @@ void leave_caller(const Options& o, int sockets) {
   if (chdir("/") < 0) std::abort();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
+  signal(SIGIO, SIG_IGN);  // of a lease that breaks while an apply asks who writes a file
   prctl(PR_SET_DUMPABLE, 0);
   // Shims whose starter left are ours, so that they are reaped.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -254,8 +257,13 @@ Status serve(const Options& options, const Place& place, int sockets) {
   CODEXOS_ASSIGN(MountTable mounts, MountTable::open());
   CODEXOS_ASSIGN(const auto worker, Worker::make(*loop));
   CODEXOS_ASSIGN(const auto copier, Worker::make(*loop));
+  CODEXOS_ASSIGN(auto apply_worker, Worker::make(*loop));
+  CODEXOS_ASSIGN(ObjectStore objects, ObjectStore::open(place.home + "/tenants/default/objects"));
+  ObjectImages images(objects);
   Feed feed;
   AfterCommit after_commit;
+  Applier applier(ApplierParts{*store, feed, after_commit, images, place.home},
+                  std::move(apply_worker));
   HostCache host(real_host(), mounts);
   Planner planner(planner_options, host, mounts, store.get());
   Idmapper idmapper(exec, planner_options.task_host_uid, planner_options.task_host_gid);
@@ -263,7 +271,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Launcher launcher(helpers, idmapper);
   SpareFolders spares(*worker, place.home + "/tenants/default", boot_id(), spare_folders());
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
-                                        after_commit, *worker, *copier, spares, place.home,
+                                        after_commit, *worker, *copier, spares, applier, place.home,
                                         boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
                    return static_cast<const char*>(getenv(name));
@@ -273,7 +281,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});
   CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
   CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
-  ApiParts api{*loop, *store,  supervisor, planner,       snapshots,
+  ApiParts api{*loop, *store,  supervisor, applier,       planner, snapshots,
                feed,  helpers, place,      started_at_us, [&loop] { loop->stop(); }};
   CODEXOS_ASSIGN(const auto server,
                  Server::make(*loop, std::move(listener), std::move(check), make_routes(api)));
@@ -288,6 +296,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
     if (signo == SIGCHLD) return reap_children();
     loop->stop();
   }));
+  CODEXOS_TRY(applier.recover());
   CODEXOS_TRY(supervisor.recover());
   supervisor.park_ahead();
   retention.start();

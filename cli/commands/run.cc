@@ -130,6 +130,10 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   CODEXOS_TRY(fill_limits(inv, c));
   fill_workspace(inv, env, c);
   c.rm = inv.has("rm");
+  if (inv.has("apply") && inv.has("apply-on-success"))
+    return Error{Code::invalid, "only one of --apply and --apply-on-success can be given", {}};
+  if (inv.has("apply")) c.apply = wire::ApplyWhen::always;
+  if (inv.has("apply-on-success")) c.apply = wire::ApplyWhen::on_success;
   c.plan_only = inv.has("plan-only");
   c.owned = !inv.has("detach") && !c.plan_only;
   const StdioChoice stdio = stdio_for(ctx, inv);
@@ -268,6 +272,7 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
   s.request = Request{"POST", "/v1/tasks", {}, json::encode(create, json::Defaults::omit)};
   s.what = fmt::format("run {}", quote_word(create.argv[0]));
   s.owner = true;
+  s.ends_later = create.apply != wire::ApplyWhen::never;
   s.relay.stdio = stdio_for(ctx, inv);
   s.relay.discard_output = ctx.globals.json;
   EventPrinter events(client);

@@ -27,7 +27,11 @@ enum class EventType : int {
   exec_ended,
   task_ended,
   task_continued,
-  task_expired
+  task_expired,
+  task_applied,
+  task_undone,
+  task_discarded,
+  task_apply_reverted
 };
 constexpr auto enum_names(EventType) {
   return std::array{EnumName{EventType::task_created, "task.created"},
@@ -41,7 +45,11 @@ constexpr auto enum_names(EventType) {
                     EnumName{EventType::exec_ended, "exec.ended"},
                     EnumName{EventType::task_ended, "task.ended"},
                     EnumName{EventType::task_continued, "task.continued"},
-                    EnumName{EventType::task_expired, "task.expired"}};
+                    EnumName{EventType::task_expired, "task.expired"},
+                    EnumName{EventType::task_applied, "task.applied"},
+                    EnumName{EventType::task_undone, "task.undone"},
+                    EnumName{EventType::task_discarded, "task.discarded"},
+                    EnumName{EventType::task_apply_reverted, "task.apply_reverted"}};
 }
 
 struct Event {
@@ -66,6 +74,8 @@ struct Event {
   std::optional<std::string> by;  // task.continued: the task that took over
   std::optional<Usage> usage;
   std::optional<ChangeCount> changes;
+  std::optional<std::string> apply;
+  std::optional<int64_t> paths;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("v", s.v, "version of the event format");
@@ -89,6 +99,8 @@ struct Event {
     v("by", s.by, "task.continued: the task that took over the changes");
     v("usage", s.usage, "task.ended: what it used");
     v("changes", s.changes, "task.ended: what it changed");
+    v("apply", s.apply, "task.applied, task.undone: id of the apply or undo");
+    v("paths", s.paths, "task.applied, task.undone: how many paths were written");
   }
 };
 

@@ -39,6 +39,13 @@ constexpr auto enum_names(Network) {
                     EnumName{Network::host, "host"}};
 }
 
+/// When a task's changes are applied without being asked for.
+enum class ApplyWhen : int { never, always, on_success };
+constexpr auto enum_names(ApplyWhen) {
+  return std::array{EnumName{ApplyWhen::never, "never"}, EnumName{ApplyWhen::always, "always"},
+                    EnumName{ApplyWhen::on_success, "on-success"}};
+}
+
 /// POST /v1/tasks. Default values are left out of the JSON, so that an older daemon refuses only
 /// what it really lacks, by name. With `Upgrade: codexos-frames/1` the reply is 101 and the
 /// connection carries frames; else 201 with the Task. Descriptors ride on the request's bytes by
@@ -69,7 +76,8 @@ struct TaskCreate {
   uint32_t cols = 80;
   uint64_t timeout_ms = 0;
   uint64_t idle_timeout_ms = 0;
-  bool rm = false;         // forget it when ended and nothing waits
+  bool rm = false;  // forget it when ended and nothing waits
+  ApplyWhen apply = ApplyWhen::never;
   bool plan_only = false;  // reply 200 with PlanView, run nothing
 
   template <class Self, class V>
@@ -101,6 +109,7 @@ struct TaskCreate {
       "limit of time without output in milliseconds, 0: none");
     v("rm", s.rm, "forget the task when it ended and no change waits");
     v("plan_only", s.plan_only, "answer what would run, run nothing");
+    v("apply", s.apply, "apply the changes when the task ends: never, always or on-success");
   }
 };
 
@@ -130,7 +139,8 @@ struct Task {
   std::optional<int32_t> pid;  // of the shim, on the host, while it lives
   std::optional<Usage> usage;
   std::optional<ChangeCount> changes;
-  std::string changes_state;  // none, waiting, applied, discarded, expired, continued, direct
+  std::string
+      changes_state;  // none, waiting, applied, undone, discarded, expired, continued, direct
   std::vector<std::string> notes;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -160,7 +170,8 @@ struct Task {
     v("usage", s.usage, "what it used, at the end");
     v("changes", s.changes, "what it changed in the workspace");
     v("changes_state", s.changes_state,
-      "none, waiting, applied, discarded, expired, continued or direct");
+      "none, waiting, applied, undone (and the layers are gone), discarded, expired, continued or "
+      "direct");
     v("notes", s.notes, "degradations and remarks");
   }
 };

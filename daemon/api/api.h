@@ -19,11 +19,14 @@
 
 namespace codexos::daemon {
 
+class Applier;
+
 /// What the handlers work with; all of it outlives the server.
 struct ApiParts {
   Loop& loop;
   Store& store;
   Supervisor& supervisor;
+  Applier& applier;
   Planner& planner;
   Snapshots& snapshots;
   Feed& feed;
@@ -37,6 +40,7 @@ void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_apply_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
 /// All of them, in the order in which they are matched. `parts` must stay where it is.
 std::vector<Route> make_routes(ApiParts& parts);

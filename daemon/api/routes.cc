@@ -13,6 +13,7 @@ std::vector<Route> make_routes(ApiParts& parts) {
   add_task_routes(parts, routes);
   add_control_routes(parts, routes);
   add_snapshot_routes(parts, routes);
+  add_apply_routes(parts, routes);
   add_daemon_routes(parts, routes);
   return routes;
 }

@@ -89,6 +89,7 @@ class StoreImpl final : public Store {
                                                      const std::string& request_hash) override;
   Status put_idempotent(uint32_t uid, const std::string& key, const std::string& request_hash,
                         const std::string& task) override;
+  Journal& journal() override { return journal_; }
 
  private:
   Status configure();
@@ -108,6 +109,7 @@ class StoreImpl final : public Store {
   Statement last_task_, last_waiting_;
   Statement next_seq_, insert_event_, events_of_task_, events_of_all_, raise_floor_;
   Statement find_key_, put_key_;
+  Journal journal_;
 
   enum class Savepoint { none, real, whole_transaction };
   Savepoint savepoint_kind_ = Savepoint::none;
@@ -210,7 +212,8 @@ Status StoreImpl::prepare_all() {
   for (const Row& row : rows) {
     CODEXOS_ASSIGN(row.statement, db_.prepare(row.sql));
   }
-  return {};
+  return journal_.prepare(
+      db_, [this] { return begin_write(); }, [this](Statement& s) { return write(s); });
 }
 
 /// The SQL above and the listing in columns.h must agree, name by name.

@@ -14,6 +14,7 @@
 #include "core/base/outcome.h"
 #include "core/wire/event.h"
 #include "core/wire/task.h"
+#include "daemon/store/journal.h"
 
 namespace codexos::daemon {
 
@@ -97,6 +98,9 @@ class Store {
   };
   virtual Result<std::vector<StoredEvent>> events(const std::string& task, int64_t since,
                                                   int limit) = 0;
+
+  /// Applies and undos; in the same transaction.
+  virtual Journal& journal() = 0;
 
   /// Idempotency-Key (of one caller's uid): the task id it made before, if the request's hash is
   /// the same; conflict if it differs.

@@ -68,6 +68,8 @@ Status check_modes(const wire::TaskCreate& c) {
     return invalid("rows, cols: must be 1 to 65535");
   if (c.mode != wire::WorkspaceMode::overlay && (!c.write.empty() || !c.from.empty()))
     return invalid("write and from need mode overlay");
+  if (c.mode != wire::WorkspaceMode::overlay && c.apply != wire::ApplyWhen::never)
+    return invalid("apply needs mode overlay: nothing else is held back");
   return {};
 }
 

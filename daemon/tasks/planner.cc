@@ -203,7 +203,8 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
     }
     if (last)
       start.remark = "changes of task " + last->task.id +
-                     " wait: -c starts from them · codexos diff --name-status " + last->task.id;
+                     " wait: -c starts from them · codexos diff " + last->task.id +
+                     " · codexos apply " + last->task.id;
     return std::optional<TaskRow>();
   }
   std::string task, name;

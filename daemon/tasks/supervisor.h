@@ -25,6 +25,7 @@
 #include "core/base/fd.h"
 #include "core/base/frames.h"
 #include "core/os/loop.h"
+#include "core/wire/apply.h"
 #include "core/wire/daemon.h"
 #include "core/wire/event.h"
 #include "core/wire/task.h"
@@ -41,6 +42,8 @@
 
 namespace codexos::daemon {
 
+class Applier;
+
 /// Everything a supervisor works with; all of it outlives it.
 struct SupervisorParts {
   Loop& loop;
@@ -53,6 +56,7 @@ struct SupervisorParts {
   Worker& worker;
   Worker& copier;  // for what takes long: a start may wait behind another's copy, nothing else does
   SpareFolders& spares;
+  Applier& applier;
   std::string home;
   std::string boot_id;
 };
@@ -131,9 +135,7 @@ class Supervisor {
   /// Tasks whose sandbox may still be there: what they are stacked on must stay.
   std::vector<std::string> live_tasks() const;
   /// Whether something works on the task's layers now.
-  bool uses_layers(const std::string& id) const {
-    return tasks_.count(id) != 0 || held_.count(id) != 0;
-  }
+  bool uses_layers(const std::string& id) const;
   /// Nobody may start from an ended task, or remove it, until it is let go.
   void hold(const std::string& id) { held_.insert(id); }
   void let_go(const std::string& id) { held_.erase(id); }
@@ -168,6 +170,9 @@ class Supervisor {
     bool adopting = false;           // its shim was greeted and has not told its state yet
     Cause forced = Cause::none;      // we killed the shim: why
     std::optional<TaskRow> end_row;  // the row with its end, until that is committed
+    bool applying = false;           // --apply: the end is written after it
+    bool apply_tried = false;
+    std::optional<wire::ChangeCount> applied;  // it worked: this much
     std::string end_note;
     std::string on_failure;  // joins end_note when the program fails
     std::vector<OnTask> on_end;
@@ -225,6 +230,9 @@ class Supervisor {
   void note_started(Running& r, int64_t at_us);
   void finish(const std::string& id, const Ended& end);
   Status write_end(Running& r, const Ended& end);
+  bool wants_apply(const Running& r, const Ended& end) const;
+  void apply_then_finish(Running& r, const Ended& end);
+  void on_applied(const std::string& id, Ended end, const Result<wire::ApplyResult>& result);
   Status give_back_from(const TaskRow& row);
   void count_changes_of(TaskRow& row, bool started, std::string& note) const;
   void after_end(const std::string& id);

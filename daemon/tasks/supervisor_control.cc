@@ -10,6 +10,7 @@
 #include "core/base/path.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/applier.h"
 #include "daemon/tasks/retention.h"
 #include "daemon/tasks/supervisor.h"
 
@@ -212,7 +213,14 @@ pid_t Supervisor::shim_of(const std::string& id) {
   return runs ? r->helper->process.pid : 0;
 }
 
+bool Supervisor::uses_layers(const std::string& id) const {
+  return tasks_.count(id) != 0 || held_.count(id) != 0 || p_.applier.is_busy(id);
+}
+
 Status Supervisor::forget(const TaskRow& row) {
+  if (p_.applier.is_busy(row.task.id))
+    return Error{Code::conflict, "the changes of task " + row.task.id + " are being applied",
+                 "try again"};
   if (held_.count(row.task.id) != 0)
     return Error{Code::conflict, "the changes of " + row.task.id + " are being restored",
                  "try again"};
@@ -267,7 +275,7 @@ void Supervisor::prune(const wire::PruneBody& body,
       if (!is_terminal(row.task.state)) continue;
       if (waits(row.task)) result.waiting.push_back(row.task.id);
       if (waits(row.task) && !body.all) continue;
-      if (held_.count(row.task.id) != 0) continue;
+      if (held_.count(row.task.id) != 0 || p_.applier.is_busy(row.task.id)) continue;
       const auto others = based_on_by(row);
       if (!others.ok() || (!others->empty() && !(body.all && body.dry_run))) continue;
       result.removed.push_back(row.task.id);

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/applier.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/workspace/base.h"
@@ -20,11 +21,42 @@ constexpr size_t kCountLimit = 2000;    // entries of the walk for the closing n
 constexpr int64_t kRetryMs = 500;       // of an end that could not be written
 constexpr int64_t kReconnectMs = 1000;  // to a living shim whose link closed
 
-std::string closing_note(const wire::ChangeCount& c, const std::string& id) {
+std::string files_text(const wire::ChangeCount& c) {
   const uint64_t n = c.added + c.modified + c.deleted;
-  if (n == 0) return {};
-  return std::to_string(n) + (c.more ? "+" : "") + (n == 1 && !c.more ? " file" : " files") +
-         " changed · codexos diff --name-status " + id;
+  return std::to_string(n) + (c.more ? "+" : "") + (n == 1 && !c.more ? " file" : " files");
+}
+
+std::string closing_note(const wire::ChangeCount& c) {
+  if (c.added + c.modified + c.deleted == 0) return {};
+  return files_text(c) + " changed · codexos diff · codexos apply";
+}
+
+wire::ChangeCount count_of(const wire::ApplyResult& r) {
+  wire::ChangeCount c;
+  for (const auto& change : r.applied)
+    ++(change.status == "A" ? c.added : change.status == "D" ? c.deleted : c.modified);
+  return c;
+}
+
+/// Why an apply at the end of a task did not come about.
+std::string why_not_applied(const Result<wire::ApplyResult>& result) {
+  if (!result.ok()) return result.error().message;
+  struct Row {
+    wire::ApplyOutcome outcome;
+    const std::vector<wire::PathNote>& paths;
+    const char* what;
+  };
+  const Row rows[] = {{wire::ApplyOutcome::conflict, result->conflicts, "was written here as well"},
+                      {wire::ApplyOutcome::protected_, result->protected_,
+                       "is executed or obeyed by other programs"},
+                      {wire::ApplyOutcome::refused, result->refused, "is never applied"}};
+  for (const Row& row : rows) {
+    if (row.outcome != result->outcome || row.paths.empty()) continue;
+    const size_t more = row.paths.size() - 1;
+    return row.paths.front().path + (more == 0 ? "" : " and " + std::to_string(more) + " more") +
+           ": " + row.what;
+  }
+  return "unknown";
 }
 
 }  // namespace
@@ -141,10 +173,11 @@ bool Supervisor::try_again(Running& r) {
 
 void Supervisor::finish(const std::string& id, const Ended& end) {
   Running* r = find_running(id);
-  if (r == nullptr || r->finished || r->end_row) return;
+  if (r == nullptr || r->finished || r->end_row || r->applying) return;
   if (settle_copies_first(*r, end)) return;
   start_is_over(*r);
   r->again.reset();
+  if (wants_apply(*r, end)) return apply_then_finish(*r, end);
   const bool unwritten = r->unwritten;
   if (auto s = write_end(*r, end); !s.ok()) {
     end_not_written(id, end, unwritten, s.error());
@@ -156,6 +189,50 @@ void Supervisor::finish(const std::string& id, const Ended& end) {
   p_.after_commit.add(
       [this, id] { after_end(id); },
       [this, id, end, unwritten](const Error& why) { end_not_written(id, end, unwritten, why); });
+}
+
+/// The end of the program is known, everything in the sandbox is dead, and nothing is written yet.
+bool Supervisor::wants_apply(const Running& r, const Ended& end) const {
+  if (r.apply_tried || (!r.started && r.row.started_at_us == 0)) return false;
+  const Cause cause = end.outcome.cause;
+  if (cause == Cause::lost || cause == Cause::sandbox_killed) return false;  // nobody saw the end
+  const auto stored = json::decode<StoredCreate>(r.row.create_json, json::Unknown::ignore);
+  if (!stored.ok() || stored->create.apply == wire::ApplyWhen::never) return false;
+  return stored->create.apply == wire::ApplyWhen::always ||
+         (cause == Cause::exited && end.outcome.code == 0);
+}
+
+void Supervisor::apply_then_finish(Running& r, const Ended& end) {
+  const std::string id = r.row.task.id;
+  r.applying = true;
+  // An earlier daemon may have done it and died before it wrote the end.
+  if (const auto done = p_.store.journal().last_of_task(id); done.ok() && *done) {
+    wire::ApplyResult result;
+    result.outcome = wire::ApplyOutcome::done;
+    result.applied.resize(static_cast<size_t>((*done)->paths));
+    return on_applied(id, end, result);
+  }
+  settle();
+  p_.applier.apply_at_end(
+      r.row, wire::ApplyBody{},
+      [this, id, end](const Result<wire::ApplyResult>& result) { on_applied(id, end, result); });
+}
+
+void Supervisor::on_applied(const std::string& id, Ended end,
+                            const Result<wire::ApplyResult>& result) {
+  Running* r = find_running(id);
+  if (r == nullptr) return;
+  r->applying = false;
+  r->apply_tried = true;
+  const bool applied = result.ok() && (result->outcome == wire::ApplyOutcome::done ||
+                                       result->outcome == wire::ApplyOutcome::nothing);
+  if (applied) {
+    r->applied = count_of(*result);
+  } else {
+    end.outcome.cause = Cause::apply_failed;
+    end.outcome.detail = "its changes could not be applied: " + why_not_applied(result);
+  }
+  finish(id, end);
 }
 
 /// Tried again until it works: the shim holds the end, then its record does.
@@ -183,7 +260,7 @@ void Supervisor::count_changes_of(TaskRow& row, bool started, std::string& note)
     return;
   }
   row.task.changes = *counted;
-  note = closing_note(*counted, row.task.id);
+  note = closing_note(*counted);
   if (!note.empty() || counted->more) row.task.changes_state = "waiting";
 }
 
@@ -203,7 +280,14 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   t.usage = end.usage;
   t.pid.reset();
   t.notes.insert(t.notes.end(), end.notes.begin(), end.notes.end());
-  count_changes_of(row, ran, r.end_note);
+  if (r.applied) {
+    const bool any = r.applied->added + r.applied->modified + r.applied->deleted > 0;
+    t.changes = r.applied;
+    t.changes_state = any ? "applied" : "none";
+    if (any) r.end_note = files_text(*r.applied) + " applied · codexos undo";
+  } else {
+    count_changes_of(row, ran, r.end_note);
+  }
   if (ran && t.exit_code != 0 && !r.on_failure.empty())
     r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
   if (r.unsettled) t.changes_state = "waiting";
@@ -310,7 +394,7 @@ void Supervisor::retire(const std::string& id) {
   const TaskRow row = std::move(r->row);
   tasks_.erase(id);
   const bool empty = row.task.changes_state == "none" || row.task.changes_state == "direct";
-  if (row.rm && empty) {
+  if (row.rm && (empty || row.task.changes_state == "applied")) {
     // In a later turn: who follows the task reads its end first.
     p_.loop.after_ms(0, "forget task", [this, row] {
       if (auto s = forget(row); !s.ok())

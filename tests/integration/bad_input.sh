@@ -31,19 +31,19 @@ expect_error 125 '' codexos run 'fix the failing test'
 expect_error 125 'codexos run -- ls -l' codexos run ls -l
 
 step 'what has not landed is refused by name'
-for flag in --apply --apply-on-success '--allow example.org' '--publish 80' '--reach 80' '--secret X' '--memory 1GiB' '--cpus 1' '--pids 5' \
+for flag in '--allow example.org' '--publish 80' '--reach 80' '--secret X' '--memory 1GiB' '--cpus 1' '--pids 5' \
   '--disk 1GiB' '--max-cost $1' '--policy f' '--profile p' '--isolation landlock' '--net allow' '--net host' '-a codex' '--tools a'; do
   # shellcheck disable=SC2086
   expect_error 125 'not available in this version' codexos run $flag -- true
 done
-for verb in apply discard undo snapshot why net approve deny timeline replay fork debug agent policy secret budget memory mcp eval market \
+for verb in snapshot why net approve deny timeline replay fork debug agent policy secret budget memory mcp eval market \
   tenant user role token login audit usage billing backup restore db trust metrics doctor top stats config; do
   expect_error 2 'not available in this version' codexos "$verb"
 done
 expect_error 2 'not available in this version' codexos --tenant other ps
 
 step 'unknown ids'
-for verb in inspect logs stop kill pause resume rm diff events; do
+for verb in inspect logs stop kill pause resume rm diff apply undo discard events; do
   args=()
   [ $verb != diff ] || args=(--name-status)
   expect_error 3 nobody codexos $verb "${args[@]}" nobody

@@ -27,6 +27,8 @@ expect_match "$demo" 'unreachable' 'the connection'
 expect_match "$demo" '--show' 'the option that would open it'
 expect_match "$demo" 'M[[:space:]]+notes.txt' 'the held-back change'
 expect_has "$demo" 'still says: buy milk'
+expect_match "$demo" 'after codexos apply: +buy champagne'
+expect_match "$demo" 'after codexos undo: +buy milk'
 expect_eq "$(daemon_pid)" '' 'a daemon that only the demo needed'
 
 step 'a second time'

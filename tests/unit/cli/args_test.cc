@@ -88,7 +88,7 @@ TEST_CASE("a mistyped verb or flag gets the nearest one") {
 
 TEST_CASE("what is known and has not landed is refused by name") {
   for (const Args& args :
-       {Args{"apply"}, Args{"agent", "list"}, Args{"run", "--memory", "1GiB", "--", "x"},
+       {Args{"why"}, Args{"agent", "list"}, Args{"run", "--memory", "1GiB", "--", "x"},
         Args{"run", "-a", "claude", "do it"}, Args{"run", "--net", "host", "--", "x"},
         Args{"run", "--isolation", "landlock", "--", "x"}, Args{"--tenant", "other", "ps"},
         Args{"run", "--allow", "example.org", "--", "x"}, Args{"diff", "--all"}}) {
