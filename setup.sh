@@ -25,6 +25,8 @@ libcli11-dev|include/CLI/CLI.hpp|1|reads the command line
 libsqlite3-dev|include/sqlite3.h|4|the state
 libfmt-dev|include/fmt/format.h|1|text
 libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
+libgit2-dev|include/git2.h|8|diff and merge of text
+zlib1g-dev|include/zlib.h|1|reads git objects
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge

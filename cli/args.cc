@@ -231,7 +231,8 @@ Status check_choices(const Option& row, const std::vector<std::string>& values) 
 Status check_task_names(const Command& c, const Args& words) {
   constexpr std::string_view kChars =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (c.word_kind != Kind::task) return {};
+  // Where paths may be named, a word can be one.
+  if (c.word_kind != Kind::task || c.words == Words::paths) return {};
   for (size_t i = 0; i < words.size() && (i == 0 || c.words == Words::any); ++i)
     if (words[i].empty() || words[i].find_first_not_of(kChars) != std::string::npos)
       return usage_error(fmt::format("{} cannot be a task's id or name", quote_word(words[i])),
@@ -257,7 +258,7 @@ Status check_words(const Command& c, const Args& words, const Args& literal) {
     if (c.words == Words::payload) break;
   }
   if (c.words == Words::payload) return {};
-  const size_t n = words.size() + literal.size();
+  const size_t n = words.size() + (c.words == Words::paths ? 0 : literal.size());
   if (n > c.max_words) {
     const std::string& extra =
         c.max_words < words.size() ? words[c.max_words] : literal[c.max_words - words.size()];
@@ -305,6 +306,8 @@ Status parse_command(const Cut& cut, const Args& head, Invocation& inv, Parsed& 
     const auto end =
         cut.rest.begin() + static_cast<ptrdiff_t>(all - cut.globals.size() - words.size());
     inv.before.insert(inv.before.end(), cut.rest.begin(), end);
+    inv.payload = std::move(literal);
+  } else if (c.words == Words::paths) {
     inv.payload = std::move(literal);
   } else {
     CODEXOS_TRY(check_task_names(c, literal));

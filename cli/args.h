@@ -29,7 +29,7 @@ struct Invocation {
   std::map<std::string, std::vector<std::string>, std::less<>> options;  // by key_of()
   std::vector<std::string> words;
   bool dashes = false;               // there was a `--`
-  std::vector<std::string> payload;  // what follows `--` (Words::payload only)
+  std::vector<std::string> payload;  // what follows `--` (Words::payload and Words::paths only)
   std::vector<std::string> before;   // argv up to the first word: for corrected command lines
 
   bool has(std::string_view key) const { return options.find(key) != options.end(); }

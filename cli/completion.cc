@@ -264,6 +264,9 @@ std::string zsh_case(const Command& c) {
                        zsh_action(c.word_kind));
   else if (c.words == Words::payload)
     out += " \\\n        '*:::command:_codexos_payload'";
+  else if (c.words == Words::paths)
+    out += fmt::format(" \\\n        '1:task:{}' \\\n        '*:path:_files'",
+                       zsh_action(c.word_kind));
   else if (c.words == Words::any)
     out += fmt::format(" \\\n        '*:{}:{}'", zsh_text(c.args), zsh_action(c.word_kind));
   return out + "\n      ;;\n";

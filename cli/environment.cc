@@ -8,6 +8,7 @@
 #include <array>
 
 #include "cli/values.h"
+#include "core/base/utf8.h"
 #include "core/os/file.h"
 
 namespace codexos::cli {

@@ -70,22 +70,6 @@ const Unit* cut_unit(std::string_view& text) {
   return nullptr;
 }
 
-/// How many bytes the UTF-8 sequence that begins with `lead` has, and the bounds of its second
-/// byte (RFC 3629, section 4); 0: not a lead byte.
-size_t sequence(unsigned char lead, unsigned char& low, unsigned char& high) {
-  low = 0x80;
-  high = 0xbf;
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return 2;
-  if (lead == 0xe0) low = 0xa0;
-  if (lead == 0xed) high = 0x9f;
-  if (lead >= 0xe0 && lead <= 0xef) return 3;
-  if (lead == 0xf0) low = 0x90;
-  if (lead == 0xf4) high = 0x8f;
-  if (lead >= 0xf0 && lead <= 0xf4) return 4;
-  return 0;
-}
-
 }  // namespace
 
 Result<uint64_t> parse_duration(std::string_view text) {
@@ -146,23 +130,6 @@ Result<std::pair<std::string, std::string>> parse_pair(std::string_view text) {
     return Error{
         Code::invalid, fmt::format("{} is not of the form KEY=VALUE", quote_word(text)), {}};
   return std::pair(std::string(text.substr(0, eq)), std::string(text.substr(eq + 1)));
-}
-
-bool is_utf8(std::string_view s) {
-  for (size_t i = 0; i < s.size();) {
-    unsigned char low = 0;
-    unsigned char high = 0;
-    const size_t n = sequence(static_cast<unsigned char>(s[i]), low, high);
-    if (n == 0 || i + n > s.size()) return false;
-    for (size_t k = 1; k < n; ++k) {
-      const auto c = static_cast<unsigned char>(s[i + k]);
-      if (c < low || c > high) return false;
-      low = 0x80;
-      high = 0xbf;
-    }
-    i += n;
-  }
-  return true;
 }
 
 std::string quote_word(std::string_view word) {

@@ -27,9 +27,6 @@ Result<uint64_t> parse_number(std::string_view text);
 /// "K=V" -> {K, V}; error invalid without `=` or with an empty key.
 Result<std::pair<std::string, std::string>> parse_pair(std::string_view text);
 
-/// True for well-formed UTF-8 (RFC 3629): what JSON can carry.
-bool is_utf8(std::string_view s);
-
 /// As the shell would have to read it: plain words as they are, others in single quotes.
 std::string quote_word(std::string_view word);
 std::string quote_words(const std::vector<std::string>& words);

@@ -6,13 +6,13 @@
 #include <array>
 #include <optional>
 
-#include "cli/base64.h"
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/escape.h"
 #include "cli/render.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/base64.h"
 
 namespace codexos::cli {
 namespace {

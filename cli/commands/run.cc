@@ -14,6 +14,7 @@
 #include "cli/session.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/utf8.h"
 #include "core/json/json.h"
 #include "core/wire/task.h"
 

@@ -33,6 +33,7 @@ struct ApiParts {
 
 void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_diff_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
 /// All of them, in the order in which they are matched. `parts` must stay where it is.

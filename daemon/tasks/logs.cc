@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "core/base/base64.h"
 #include "core/base/plan.h"
+#include "core/base/utf8.h"
 #include "core/os/file.h"
 
 namespace codexos::daemon {
@@ -18,7 +20,7 @@ constexpr size_t kPiece = 64 * 1024;
 constexpr std::array<const char*, 2> kStreams = {"stdout", "stderr"};
 
 /// Length of the character that begins with `lead`, 0: not a lead byte.
-size_t utf8_length(unsigned char lead) {
+size_t sequence_length(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead < 0xe0) return 2;
   if (lead >= 0xe0 && lead < 0xf0) return 3;
@@ -33,43 +35,9 @@ size_t cut_utf8_tail(std::string_view s) {
   for (size_t back = 1; back <= 3 && back <= s.size(); ++back) {
     const auto c = static_cast<unsigned char>(s[s.size() - back]);
     if (is_continuation(c)) continue;
-    return utf8_length(c) > back ? back : 0;
+    return sequence_length(c) > back ? back : 0;
   }
   return 0;
-}
-
-/// RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view s) {
-  for (size_t i = 0; i < s.size();) {
-    const auto c = static_cast<unsigned char>(s[i]);
-    const size_t n = utf8_length(c);
-    if (n == 0 || i + n > s.size()) return false;
-    for (size_t k = 1; k < n; ++k)
-      if (!is_continuation(static_cast<unsigned char>(s[i + k]))) return false;
-    if (n > 2) {
-      const auto d = static_cast<unsigned char>(s[i + 1]);
-      if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d >= 0xa0) || (c == 0xf0 && d < 0x90) ||
-          (c == 0xf4 && d >= 0x90))
-        return false;
-    }
-    i += n;
-  }
-  return true;
-}
-
-std::string to_base64(std::string_view s) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((s.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < s.size(); i += 3) {
-    uint32_t bits = 0;
-    const size_t n = std::min<size_t>(3, s.size() - i);
-    for (size_t k = 0; k < 3; ++k)
-      bits = bits << 8 | (k < n ? static_cast<unsigned char>(s[i + k]) : 0U);
-    for (size_t k = 0; k < 4; ++k) out.push_back(k <= n ? kDigits[bits >> (18 - 6 * k) & 63] : '=');
-  }
-  return out;
 }
 
 LogReader::LogReader(TaskPaths paths, std::string task)
@@ -170,7 +138,7 @@ Result<std::optional<wire::OutputLine>> LogReader::next(int stream, bool final) 
     if (is_utf8(bytes))
       line.text = std::move(bytes);
     else
-      line.base64 = to_base64(bytes);
+      line.base64 = encode_base64(bytes);
     return std::optional<wire::OutputLine>(std::move(line));
   }
   return std::optional<wire::OutputLine>();

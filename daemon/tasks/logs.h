@@ -45,7 +45,5 @@ class LogReader {
 
 /// How many bytes at the end of `s` begin a UTF-8 character that is not complete (0 to 3).
 size_t cut_utf8_tail(std::string_view s);
-bool is_utf8(std::string_view s);
-std::string to_base64(std::string_view s);
 
 }  // namespace codexos::daemon

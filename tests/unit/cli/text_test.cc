@@ -2,7 +2,6 @@
 // The pure parts: values, suggestions, environment, escapes, stdio, frames, help.
 #include <doctest/doctest.h>
 
-#include "cli/base64.h"
 #include "cli/completion.h"
 #include "cli/environment.h"
 #include "cli/escape.h"
@@ -12,6 +11,8 @@
 #include "cli/stdio.h"
 #include "cli/suggest.h"
 #include "cli/values.h"
+#include "core/base/base64.h"
+#include "core/base/utf8.h"
 
 using namespace codexos;
 using namespace codexos::cli;

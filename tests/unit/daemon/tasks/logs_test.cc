@@ -7,7 +7,9 @@
 
 #include <cstddef>
 
+#include "core/base/base64.h"
 #include "core/base/plan.h"
+#include "core/base/utf8.h"
 #include "tests/unit/daemon/tasks/temp_dir.h"
 
 namespace codexos::daemon {
@@ -178,11 +180,11 @@ TEST_CASE("UTF-8 is what RFC 3629 says") {
 }
 
 TEST_CASE("base64 pads as RFC 4648 says") {
-  CHECK(to_base64("") == "");
-  CHECK(to_base64("f") == "Zg==");
-  CHECK(to_base64("fo") == "Zm8=");
-  CHECK(to_base64("foo") == "Zm9v");
-  CHECK(to_base64("foobar") == "Zm9vYmFy");
+  CHECK(encode_base64("") == "");
+  CHECK(encode_base64("f") == "Zg==");
+  CHECK(encode_base64("fo") == "Zm8=");
+  CHECK(encode_base64("foo") == "Zm9v");
+  CHECK(encode_base64("foobar") == "Zm9vYmFy");
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/base64.h"
+#include "core/base/base64.h"
 
 #include <cstdint>
 
-namespace codexos::cli {
+namespace codexos {
 namespace {
 
 int value_of(char c) {
@@ -15,6 +15,23 @@ int value_of(char c) {
 }
 
 }  // namespace
+
+std::string encode_base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    const size_t left = bytes.size() - i;
+    out += kAlphabet[bits >> 18];
+    out += kAlphabet[bits >> 12 & 63];
+    out += left > 1 ? kAlphabet[bits >> 6 & 63] : '=';
+    out += left > 2 ? kAlphabet[bits & 63] : '=';
+  }
+  return out;
+}
 
 Result<std::string> decode_base64(std::string_view text) {
   const Error damaged{Code::invalid, "base64 is damaged", {}};
@@ -34,4 +51,4 @@ Result<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
-}  // namespace codexos::cli
+}  // namespace codexos
