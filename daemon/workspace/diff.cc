@@ -64,22 +64,27 @@ class Ignored {
     if (top_.empty()) top_ = stack.path();
     if (top_ != stack.path())
       prefix_ = stack.path().substr(top_ == "/" ? 1 : top_.size() + 1) + "/";
-    rules_ =
-        std::make_unique<IgnoreRules>([this](const std::string& folder) { return read(folder); });
+    IgnoreRules::Read read = [this](const std::string& folder) { return rules_of(folder); };
+    rules_ = std::make_unique<IgnoreRules>(read);
     rules_->add_last(text_at(top_ + "/.git/info/exclude"));
+    // A folder that a repository above ignores (one of dotfiles in $HOME) has its own rules only.
+    if (prefix_.empty() || rules_->ignored(prefix_.substr(0, prefix_.size() - 1), true).empty())
+      return;
+    top_ = stack.path();
+    prefix_.clear();
+    rules_ = std::make_unique<IgnoreRules>(std::move(read));
   }
 
   /// The topmost ignored folder of this root that holds the path, or the path itself; empty: none.
   std::string holder(const Delta& d) {
     const bool folder = (d.after ? d.after : d.before)->is_dir();
     std::string found = rules_->ignored(prefix_ + d.path, folder);
-    if (found.size() < prefix_.size()) return {};  // the whole root: the user works there
     found.erase(0, prefix_.size());
     return !found.empty() && d.before && tracked(d.path) ? std::string() : found;
   }
 
  private:
-  std::string read(const std::string& folder) const {
+  std::string rules_of(const std::string& folder) const {
     const std::string name = folder.empty() ? ".gitignore" : folder + "/.gitignore";
     if (name.starts_with(prefix_))
       return text_at(open_below(stack_.base(), name.substr(prefix_.size()), O_RDONLY));

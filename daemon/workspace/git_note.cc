@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "core/base/path.h"
+#include "core/base/quote.h"
 #include "daemon/workspace/content.h"
-#include "daemon/workspace/workspace.h"
 
 namespace codexos::daemon {
 namespace {
@@ -166,7 +166,7 @@ class Note {
       say(std::to_string(branches_.size() - kNamed) + " more branches");
   }
   std::string branch_text(const std::string& raw, const Moved& m) {
-    const std::string name = path_text(raw);
+    const std::string name = quote_git(raw);
     if (m.after.empty()) return name + " deleted";
     bool reached = false;
     const size_t n = commits(m, reached);
@@ -185,7 +185,7 @@ class Note {
     constexpr std::string_view kRef = "ref: refs/heads/";
     if (line.starts_with(kRef)) {
       const std::string name(line.substr(kRef.size()));
-      if (!made || branches_.count(name) == 0) say((made ? "on " : "now on ") + path_text(name));
+      if (!made || branches_.count(name) == 0) say((made ? "on " : "now on ") + quote_git(name));
     } else if (is_object_id(line)) {
       say("detached at " + std::string(line.substr(0, 7)));
     }
@@ -255,7 +255,7 @@ class Note {
       if (is_data(path) || (made && comes_with_a_new_one(path))) continue;
       if (d->status == 'D' && d->before->is_dir()) continue;
       const char* what = d->status == 'A' ? " new" : d->status == 'D' ? " deleted" : " changed";
-      if (n++ < kNamed) say(path_text(path) + what);
+      if (n++ < kNamed) say(quote_git(path) + what);
     }
     if (n > kNamed) say_count(n - kNamed, "more file");
   }

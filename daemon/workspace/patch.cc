@@ -13,7 +13,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kMaxContent = 64 << 20;  // of one side; larger files are named, not shown
+constexpr size_t kMaxContent = 32 << 20;  // of one side; larger files are named, not shown
 constexpr std::string_view kNoFile = "/dev/null";
 
 // --- names and modes
@@ -60,6 +60,10 @@ void add_base85(std::string_view bytes, std::string& out) {
 
 void add_binary_side(const git_diff_binary_file& f, std::string& out) {
   constexpr size_t kLine = 52;
+  if (f.inflatedlen == 0) {
+    out += "literal 0\nHcmV?d00001\n\n";  // what zlib makes of nothing
+    return;
+  }
   out += f.type == GIT_DIFF_BINARY_DELTA ? "delta " : "literal ";
   out += std::to_string(f.inflatedlen) + "\n";
   for (std::string_view rest(f.data, f.datalen); !rest.empty();) {
@@ -108,7 +112,8 @@ Body make_body(std::string_view before, std::string_view after) {
   use_libgit2();
   Body body;
   body.lines.binary = is_binary(before) || is_binary(after);
-  git_diff_options o = GIT_DIFF_OPTIONS_INIT;
+  git_diff_options o;
+  git_diff_options_init(&o, GIT_DIFF_OPTIONS_VERSION);
   o.flags = body.lines.binary ? GIT_DIFF_FORCE_BINARY | GIT_DIFF_SHOW_BINARY : GIT_DIFF_FORCE_TEXT;
   o.max_size = -1;
   if (git_diff_buffers(before.data(), before.size(), nullptr, after.data(), after.size(), nullptr,
@@ -172,6 +177,9 @@ std::string text_of(const LayerStack& stack, const FilePair& p) {
   if (p.after != nullptr) after = load_content(stack, *p.after, Side::after, kMaxContent);
   const std::string from = p.before != nullptr ? header_name("a/", old_path) : std::string(kNoFile);
   const std::string to = p.after != nullptr ? header_name("b/", new_path) : std::string(kNoFile);
+  // Of a task that runs: gone since the walk.
+  for (const auto& side : {&before, &after})
+    if (!side->ok() && side->error().code == Code::not_found) return {};
   if (!before.ok() || !after.ok())
     return out + "Binary files " + quote_git(from) + " and " + quote_git(to) + " differ\n";
   if (both && *before == *after) return out;
@@ -263,8 +271,7 @@ std::string group_text(const DiffGroup& g, const Root& root) {
 LineCount count_lines(const LayerStack& stack, const DiffEntry& e) {
   LineCount out;
   for (const FilePair& p : pairs_of(e)) {
-    if (p.before != nullptr && p.after != nullptr && !p.before->content && p.similarity == 100)
-      continue;
+    if (p.similarity == 100 || (e.delta.status == 'M' && !e.delta.content)) continue;
     Result<std::string> before = std::string(), after = std::string();
     if (p.before != nullptr) before = load_content(stack, *p.before, Side::before, kMaxContent);
     if (p.after != nullptr) after = load_content(stack, *p.after, Side::after, kMaxContent);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The unified patch of a diff, in git's extended format (git-diff(1), "Generating patch text with
-// -p"): `git apply` takes all of it, `patch -p1` all but binary files and links. What git has no
+// -p"): `git apply` takes all of it, `patch -p1` all but binary files,
+// empty files with a blank in their names, and a file in a folder's place. What git has no
 // form for (empty folders, other mode bits than x, attributes, fifos) stands in remarks before the
 // first file, which both programs pass over; so do the lines that stand for many changes.
 #pragma once

@@ -175,6 +175,13 @@ TEST_CASE("git's own files are one line that says what happened to branches") {
   CHECK(lines(t) == Lines{"G .git", "G sub/.git"});
 }
 
+TEST_CASE("a branch's name cannot put lines into the patch") {
+  Tree t;
+  put(t.real(".git/HEAD"), "ref: refs/heads/main\n");
+  put(t.upper(".git/refs/heads/x\n--- a"), std::string(40, 'b') + "\n");
+  CHECK(patch(t) == ".git: new branch \"x\\n--- a\"\n");
+}
+
 TEST_CASE("lines are counted") {
   Tree t;
   put(t.real("m"), "a\nb\nc\n");
