@@ -31,11 +31,15 @@ void say_incomplete(const Context& ctx, bool more) {
     say("this is not all: too many changes, or a folder that cannot be read; "
         "codexos diff -- PATH shows a part");
 }
+/// Why there is nothing to see, where it is not that nothing changed.
 void say_empty(const Context& ctx, const wire::Task& task) {
-  const std::string& s = task.changes_state;
-  if (ctx.globals.quiet || (s != "applied" && s != "discarded" && s != "direct")) return;
-  say(s == "direct" ? "task " + task.id + " wrote through: nothing is held back"
-                    : "the changes of task " + task.id + " were " + s);
+  const std::string& state = task.changes_state;
+  if (ctx.globals.quiet) return;
+  if (state == "direct")
+    say("task " + task.id + " wrote through: nothing is held back");
+  else if (state == "applied" || state == "discarded" || state == "expired")
+    say("the changes of task " + task.id + " were " +
+        (state == "expired" ? "removed by retention" : state));
 }
 
 /// Whether there are changes.

@@ -80,6 +80,13 @@ mkdir -p build && echo one >build/kept && echo build/ >>.gitignore && git add -f
 expect_ok codexos run -- sh -c 'echo two >build/kept; echo x >build/other'
 expect_eq "$(codexos -q diff --name-status)" $'I\tbuild/\nM\tbuild/kept'
 
+step 'a work tree of another repository: its git folder is told by its whole path'
+git worktree add -q "$HOME/side" && cd "$HOME/side"
+expect_ok codexos run -- sh -c 'echo x >new; git add new; git commit -q -m side'
+expect_has "$(codexos -q diff)" "$HOME/repo/.git: side +1 commit"
+expect_eq "$(codexos -q diff --name-status)" "$(printf 'A\tnew\nG\t%s' "$HOME/repo/.git")"
+cd "$HOME/repo"
+
 step 'while it runs'
 codexos run -d --name live -- sh -c 'echo 1 >early; until [ -e /tmp/go ]; do sleep 0.05; done; echo 2 >late' >/dev/null
 early() { codexos diff --name-status live | grep -q early; }
