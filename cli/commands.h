@@ -40,9 +40,9 @@ enum class Group { tasks, control, changes, history, nouns, admin, system, hidde
 enum class Words {
   none,
   any,      // `min` to `max` words, options may stand between them
-  paths,    // as any; what follows `--` are paths (Invocation::payload)
   payload,  // words, then `--` and a command line that is not looked at; options end at the first
             // word
+  paths,    // as any; what follows `--` are paths (Invocation::payload)
 };
 
 /// Which exit code an error has: its own (wire::kCodes), or 125, which a program's code is told
