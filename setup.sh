@@ -25,6 +25,7 @@ libcli11-dev|include/CLI/CLI.hpp|1|reads the command line
 libsqlite3-dev|include/sqlite3.h|4|the state
 libfmt-dev|include/fmt/format.h|1|text
 libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
+zlib1g-dev|include/zlib.h|1|reads git objects
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge
@@ -254,8 +255,8 @@ EOF
     die "run the first task" 1 "codexos health tells what this machine lacks"
   fi
   (cd "$folder" && "$codexos" run --plan-only -- bash program 2>/dev/null) | grep -E '^(network|.*~/\.ssh)' | head -n 3 | sed 's/^ */  plan: /' || true
-  say "What it changed is held back: codexos diff --name-status"
-  (cd "$folder" && "$codexos" diff --name-status setup-demo) | sed 's/^/  /'
+  say "What it changed is held back: codexos diff"
+  (cd "$folder" && "$codexos" diff setup-demo) | sed 's/^/  /'
   say "  and notes.txt still says: $(cat "$folder/notes.txt")"
   (cd "$folder" && "$codexos" -q apply setup-demo >/dev/null) || die "apply the first task's changes" 1 ""
   say "  after codexos apply:      $(cat "$folder/notes.txt")"

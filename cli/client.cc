@@ -184,17 +184,21 @@ Status LineStream::hand_out(const std::function<Status(std::string_view line)>& 
   return {};
 }
 
-Result<bool> LineStream::read(const std::function<Status(std::string_view line)>& on_line) {
+Status LineStream::fill() {
+  if (parser_->done()) return {};
   std::string buffer(kReadSize, '\0');
   bool again = false;
-  if (!parser_->done()) {
-    const auto got = receive(fd_.get(), buffer.data(), buffer.size(), again);
-    if (again) return true;
-    if (!got.ok() || (got->bytes == 0 && (!parser_->finish().ok() || !parser_->done())))
-      return Error{Code::unavailable, "the stream was cut", "codexos daemon status"};
-    CODEXOS_ASSIGN(const size_t used, parser_->feed({buffer.data(), got->bytes}));
-    if (used < got->bytes) return Error{Code::internal, "bytes behind the stream's end", {}};
-  }
+  const auto got = receive(fd_.get(), buffer.data(), buffer.size(), again);
+  if (again) return {};
+  if (!got.ok() || (got->bytes == 0 && (!parser_->finish().ok() || !parser_->done())))
+    return Error{Code::unavailable, "the stream was cut", "codexos daemon status"};
+  CODEXOS_ASSIGN(const size_t used, parser_->feed({buffer.data(), got->bytes}));
+  if (used < got->bytes) return Error{Code::internal, "bytes behind the stream's end", {}};
+  return {};
+}
+
+Result<bool> LineStream::read(const std::function<Status(std::string_view line)>& on_line) {
+  CODEXOS_TRY(fill());
   CODEXOS_TRY(hand_out(on_line));
   if (!parser_->done()) return true;
   if (body_->empty() || is_heartbeat(*body_)) return false;
@@ -223,6 +227,17 @@ Status Client::stream(const Request& r,
   for (;;) {
     CODEXOS_ASSIGN(const bool more, s.read(on_line));
     if (!more) return {};
+  }
+}
+
+Status Client::stream_bytes(const Request& r,
+                            const std::function<Status(std::string_view bytes)>& on_bytes) {
+  CODEXOS_ASSIGN(LineStream s, open_stream(r));
+  for (;;) {
+    CODEXOS_TRY(on_bytes(*s.body_));
+    s.body_->clear();
+    if (s.parser_->done()) return {};
+    CODEXOS_TRY(s.fill());
   }
 }
 

@@ -42,6 +42,8 @@ class LineStream {
 
  private:
   friend class Client;
+  /// Reads once into body_, or finds that all was read.
+  Status fill();
   Status hand_out(const std::function<Status(std::string_view line)>& on_line);
   Fd fd_;
   std::unique_ptr<http::ResponseParser> parser_;
@@ -83,6 +85,10 @@ class Client {
   Result<LineStream> open_stream(const Request& r);
   /// All lines until the end.
   Status stream(const Request& r, const std::function<Status(std::string_view line)>& on_line);
+
+  /// The body piece by piece, whatever it holds. Error unavailable when it was cut.
+  Status stream_bytes(const Request& r,
+                      const std::function<Status(std::string_view bytes)>& on_bytes);
 
   /// Sends `r` with our user namespace and `fds` in one message and waits for the 101. Nothing else
   /// is sent on the connection meanwhile. When `signals` (a signalfd, or -1) becomes readable

@@ -106,9 +106,11 @@ constexpr Option kPrune[] = {
     {"-f, --force", "", "do not ask on a terminal"},
 };
 constexpr Option kDiff[] = {
-    {"--name-status", "", "a letter (A, M, D, T) and the path, one a line"},
-    {"--all", "", "expand folders that are told in one line", Kind::none, L::later},
-    {"--stat", "", "changed lines by file", Kind::none, L::later},
+    {"--stat", "", "changed lines by file"},
+    {"--name-status", "", "a letter (A, M, D, T, R) and the path, one a line"},
+    {"--all", "", "expand git's own files and ignored folders"},
+    {"--exit-code", "", "exit with 1 when there are changes"},
+    {"--no-pager", "", "print to the terminal, without $CODEXOS_PAGER or $PAGER"},
 };
 
 constexpr Option kSnapshotCreate[] = {
@@ -367,17 +369,25 @@ constexpr Command kCommands[] = {
      prune},
     {"diff",
      G::changes,
-     "--name-status [TASK]",
+     "[OPTION...] [TASK] [-- PATH...]",
      "show what a task changed in the workspace",
-     "Without TASK it is the last task of this workspace.",
+     "A patch that git apply and patch -p1 take. Without TASK it is the last task of this "
+     "workspace, "
+     "also while it runs. PATH narrows it: files, folders, and globs in which * matches slashes "
+     "too. "
+     "Git's own files are told in one line a git folder, ignored folders in one line each (by the "
+     "rules of the real folder, not by the task's), unless --all is given or PATH names them. What "
+     "git has no form for (empty folders, other mode bits than x, attributes) is told in words "
+     "before the patch. With --json it is the list. On a terminal, a pager shows it: "
+     "$CODEXOS_PAGER, $PAGER or less -FRX.",
      kDiff,
-     W::any,
+     W::paths,
      Kind::task,
      0,
-     1,
+     kMany,
      F::by_code,
-     {{{"codexos diff --name-status", "changed paths of this workspace's last task"},
-       {"codexos diff --name-status --json build", "the same of a named task, for programs"}}},
+     {{{"codexos diff --stat", "changed lines of this workspace's last task"},
+       {"codexos diff build -- src | git apply", "take the changes of one folder"}}},
      L::now,
      diff_task},
     {"apply",

@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include "core/base/text.h"
+
 namespace codexos::cli {
 namespace {
 
@@ -104,6 +106,36 @@ std::string EscapeFilter::finish() {
   flush_held(out);
   if (colored_) out += "\x1b[0m";
   colored_ = false;
+  return out;
+}
+
+/// U+202A to U+202E and U+2066 to U+2069, in UTF-8.
+bool turns_text(std::string_view c) {
+  if (c.size() != 3 || c[0] != '\xe2') return false;
+  const auto last = static_cast<unsigned char>(c[2]);
+  return (c[1] == '\x80' && last >= 0xaa && last <= 0xae) ||
+         (c[1] == '\x81' && last >= 0xa6 && last <= 0xa9);
+}
+
+std::string harmless(std::string_view line) {
+  std::string out;
+  while (!line.empty()) {
+    const size_t n = utf8_length(line);
+    const std::string_view c = line.substr(0, n == 0 ? 1 : n);
+    const auto lead = static_cast<unsigned char>(c[0]);
+    line.remove_prefix(c.size());
+    if (n == 0 || (n == 1 && lead != '\t' && (lead < 0x20 || lead == 0x7f))) {
+      show(lead, out);
+    } else if (is_c1(c)) {
+      out += fmt::format("<{:02x}>", static_cast<unsigned char>(c[1]));
+    } else if (turns_text(c)) {
+      const unsigned code = 0x2000U | (static_cast<unsigned char>(c[1]) & 0x3fU) << 6 |
+                            (static_cast<unsigned char>(c[2]) & 0x3fU);
+      out += fmt::format("<U+{:04X}>", code);
+    } else {
+      out += c;
+    }
+  }
   return out;
 }
 

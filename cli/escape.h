@@ -27,6 +27,10 @@ class EscapeFilter {
   bool colored_ = false;
 };
 
+/// A line of a file for a terminal: every control but tab as ^X, what is no UTF-8 as <xx>, and what
+/// would turn the direction of text around (Unicode's bidirectional controls) as <U+202E>.
+std::string harmless(std::string_view line);
+
 /// One line of text from others (names, command lines) for tables and messages: every control as
 /// \n, \t or \xNN.
 std::string printable(std::string_view s);

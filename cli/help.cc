@@ -27,7 +27,7 @@ std::string help_overview() {
   std::string out =
       "Run programs and agents isolated, recorded, stoppable and undoable.\n\n"
       "  codexos run -- make test      run a program; its changes are held back\n"
-      "  codexos diff --name-status    what the last task changed\n";
+      "  codexos diff                  what the last task changed\n";
   for (const auto& g : kGroups) {
     out += fmt::format("\n{}\n", g.title);
     for (const auto& c : commands())

@@ -5,10 +5,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
 
+#include "cli/escape.h"
 #include "cli/render.h"
 #include "core/base/clock.h"
+#include "core/base/path.h"
 
 namespace codexos::cli {
 namespace {
@@ -70,6 +74,75 @@ Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation&
     say(fmt::format("task {}{}, the last of {}", task.id,
                     task.name.empty() ? "" : fmt::format(" ({})", task.name), task.workspace));
   return task.id;
+}
+
+std::string workspace_path(const std::string& path, const std::string& cwd,
+                           const std::string& workspace) {
+  const std::string from = path_within(cwd, workspace) ? cwd : workspace;
+  const std::string whole = normal_path(path.starts_with("/") ? path : join_path(from, path));
+  if (!path_within(whole, workspace)) return whole;
+  return whole.size() == workspace.size() ? "" : whole.substr(workspace.size() + 1);
+}
+
+namespace {
+
+bool can_name_a_task(const std::string& word) {
+  constexpr std::string_view kChars =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !word.empty() && word.find_first_not_of(kChars) == std::string::npos;
+}
+
+Result<bool> has_changed(Client& client, const wire::Task& task, const std::string& path) {
+  CODEXOS_ASSIGN(const auto list, client.fetch<wire::ChangeList>(Request{
+                                      "GET", task_path(task.id, "changes"), {{"path", path}}, {}}));
+  return !list.changes.empty();
+}
+
+}  // namespace
+
+Result<TaskAndPaths> task_and_paths(Context& ctx, Client& client, const Invocation& inv) {
+  TaskAndPaths out;
+  CODEXOS_ASSIGN(const std::string cwd, current_folder());
+  std::vector<std::string> words = inv.words, paths;
+  std::optional<Error> unknown;
+  if (!words.empty() && can_name_a_task(words[0])) {
+    auto task = client.fetch<wire::Task>(Request{"GET", task_path(words[0]), {}, {}});
+    if (task.ok()) {
+      out.task = std::move(*task);
+      words.erase(words.begin());
+    } else if (task.error().code != Code::not_found) {
+      return std::move(task).error();
+    } else {
+      unknown = task.error();
+    }
+  } else if (!words.empty()) {
+    unknown =
+        Error{Code::not_found, fmt::format("{} is no task", printable(words[0])), "codexos ps -a"};
+  }
+  if (out.task.id.empty()) {
+    Invocation none = inv;
+    none.words.clear();
+    auto last = task_or_last(ctx, client, none);
+    if (!last.ok()) return unknown ? *unknown : std::move(last).error();
+    CODEXOS_ASSIGN(out.task, client.fetch<wire::Task>(Request{"GET", task_path(*last), {}, {}}));
+  }
+  // Words that are left are paths, if they changed.
+  for (const std::string& word : words) {
+    const std::string path = workspace_path(word, cwd, out.task.workspace);
+    CODEXOS_ASSIGN(const bool changed, has_changed(client, out.task, path));
+    if (!changed)
+      return unknown
+                 ? *unknown
+                 : Error{Code::not_found, fmt::format("{} did not change", printable(word)), {}};
+    if (!ctx.globals.quiet) say(fmt::format("{} is taken as a path: -- {}", word, word));
+    paths.push_back(path);
+  }
+  ctx.problem.reset();
+  for (const std::string& p : inv.payload)
+    paths.push_back(workspace_path(p, cwd, out.task.workspace));
+  // The workspace itself is everything.
+  if (std::find(paths.begin(), paths.end(), "") == paths.end()) out.paths = std::move(paths);
+  return out;
 }
 
 Result<int> for_each_task(Context& ctx, const Invocation& inv,

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/client.h"
 #include "core/base/error.h"
@@ -17,6 +18,17 @@ Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation&
 /// The task as JSON when it has ended. A daemon that goes away meanwhile is asked again (and
 /// started) until it answers.
 Result<std::string> wait_for_end(Client& client, const std::string& task);
+/// For commands whose words are [TASK] [-- PATH...]. A first word that is no task, but a path that
+/// the last task changed, is taken as a path; stderr says so.
+struct TaskAndPaths {
+  wire::Task task;
+  /// Relative to the workspace, or absolute outside of it; none: everything.
+  std::vector<std::string> paths;
+};
+Result<TaskAndPaths> task_and_paths(Context& ctx, Client& client, const Invocation& inv);
+/// A path as the user named it in the folder `cwd`, as TaskAndPaths has them; "": the workspace.
+std::string workspace_path(const std::string& path, const std::string& cwd,
+                           const std::string& workspace);
 
 /// Getting the current directory; error invalid when it was deleted.
 Result<std::string> current_folder();

@@ -7,6 +7,7 @@
 #include "cli/session.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {

@@ -9,22 +9,6 @@ namespace {
 
 constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// How many bytes the sequence that begins with `lead` has, and the bounds of its second byte (RFC
-/// 3629, section 4); 0: not a lead byte.
-size_t sequence(unsigned char lead, unsigned char& low, unsigned char& high) {
-  low = 0x80;
-  high = 0xbf;
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return 2;
-  if (lead == 0xe0) low = 0xa0;
-  if (lead == 0xed) high = 0x9f;
-  if (lead >= 0xe0 && lead <= 0xef) return 3;
-  if (lead == 0xf0) low = 0x90;
-  if (lead == 0xf4) high = 0x8f;
-  if (lead >= 0xf0 && lead <= 0xf4) return 4;
-  return 0;
-}
-
 int value_of(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -35,19 +19,31 @@ int value_of(char c) {
 
 }  // namespace
 
+size_t utf8_length(std::string_view s) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned char lead = byte(0);
+  const size_t n = lead < 0x80                   ? 1
+                   : lead >= 0xC2 && lead < 0xE0 ? 2
+                   : (lead & 0xF0) == 0xE0       ? 3
+                   : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                 : 0;
+  if (n == 0 || n > s.size()) return 0;
+  for (size_t i = 1; i < n; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  if (n > 2) {
+    const unsigned second = byte(1);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+      return 0;
+  }
+  return n;
+}
+
 bool is_utf8(std::string_view s) {
-  for (size_t i = 0; i < s.size();) {
-    unsigned char low = 0;
-    unsigned char high = 0;
-    const size_t n = sequence(static_cast<unsigned char>(s[i]), low, high);
-    if (n == 0 || i + n > s.size()) return false;
-    for (size_t k = 1; k < n; ++k) {
-      const auto c = static_cast<unsigned char>(s[i + k]);
-      if (c < low || c > high) return false;
-      low = 0x80;
-      high = 0xbf;
-    }
-    i += n;
+  while (!s.empty()) {
+    const size_t n = utf8_length(s);
+    if (n == 0) return false;
+    s.remove_prefix(n);
   }
   return true;
 }

@@ -3,6 +3,7 @@
 // arguments and output are bytes on Linux; JSON carries text only.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,8 @@
 
 namespace codexos {
 
+/// How long the UTF-8 sequence at the start of `s` (not empty) is; 0: it is none.
+size_t utf8_length(std::string_view s);
 /// Well-formed: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view s);
 

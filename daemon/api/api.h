@@ -38,6 +38,7 @@ struct ApiParts {
 
 void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_diff_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_apply_routes(ApiParts& parts, std::vector<Route>& routes);

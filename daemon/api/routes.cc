@@ -11,6 +11,7 @@ std::vector<Route> make_routes(ApiParts& parts) {
   std::vector<Route> routes;
   add_stream_routes(parts, routes);  // /v1/tasks/last and friends are before /v1/tasks/{id}
   add_task_routes(parts, routes);
+  add_diff_routes(parts, routes);
   add_control_routes(parts, routes);
   add_snapshot_routes(parts, routes);
   add_apply_routes(parts, routes);

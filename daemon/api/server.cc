@@ -126,6 +126,8 @@ class CallImpl final : public Call, public std::enable_shared_from_this<CallImpl
     return connection_ != nullptr && connection_->out.size() > kBacklog;
   }
   void end_stream() override;
+  void start_body(const char* type) override;
+  void send_bytes(std::string_view bytes) override;
   Result<Fd> duplicate_connection() override;
   void upgraded(std::function<void()> after_sent, const std::string& task) override;
   bool gone() const override { return connection_ == nullptr; }
@@ -493,10 +495,20 @@ void CallImpl::respond(int status, std::string body, const char* type) {
   server_.call_done(c);
 }
 
-void CallImpl::start_stream() {
+void CallImpl::start_body(const char* type) {
   if (connection_ == nullptr) return;
   connection_->streaming = true;
-  server_.queue(*connection_, http::write_chunked_head(head(200, "application/x-ndjson")));
+  server_.queue(*connection_, http::write_chunked_head(head(200, type)));
+}
+
+void CallImpl::send_bytes(std::string_view bytes) {
+  if (connection_ == nullptr || bytes.empty()) return;  // an empty chunk is the end
+  server_.queue(*connection_, http::chunk(bytes));
+}
+
+void CallImpl::start_stream() {
+  if (connection_ == nullptr) return;
+  start_body("application/x-ndjson");
   server_.arm_heartbeat(*connection_);
 }
 

@@ -48,6 +48,10 @@ class Call {
   virtual bool backlogged() const = 0;  // more than 1 MiB waits to be sent: stop producing
   void on_drain(std::function<void()> fn) { on_drain_ = std::move(fn); }
   virtual void end_stream() = 0;
+  /// The same for a body of another type that grows piece by piece (200, chunked, no heartbeat);
+  /// end_stream() ends it, fail() cuts it.
+  virtual void start_body(const char* type) = 0;
+  virtual void send_bytes(std::string_view bytes) = 0;
   /// Hands out a duplicate of the connection's descriptor for the shim. After `upgraded()` the
   /// server sends the 101 (after the commit), closes its own copy and forgets the connection.
   virtual Result<Fd> duplicate_connection() = 0;

@@ -110,11 +110,6 @@ void last(ApiParts& parts, const CallPtr& call) {
   call->reply_with(200, (*row)->task);
 }
 
-void changes(ApiParts& parts, const CallPtr& call) {
-  parts.supervisor.changes(call->param(0),
-                           [call](Result<wire::ChangeList> r) { answer(*call, r); });
-}
-
 }  // namespace
 
 void add_task_routes(ApiParts& parts, std::vector<Route>& routes) {
@@ -127,7 +122,6 @@ void add_task_routes(ApiParts& parts, std::vector<Route>& routes) {
   add("GET", "/v1/tasks", "List tasks, newest first", list);
   add("GET", "/v1/tasks/last", "The last task of a folder's workspace", last);
   add("GET", "/v1/tasks/{id}", "One task", show);
-  add("GET", "/v1/tasks/{id}/changes", "What a task changed in its workspace", changes);
 }
 
 }  // namespace codexos::daemon

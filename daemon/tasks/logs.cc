@@ -10,8 +10,8 @@
 #include <cstring>
 #include <utility>
 
-#include "core/base/plan.h"
 #include "core/base/text.h"
+#include "core/base/plan.h"
 #include "core/os/file.h"
 
 namespace codexos::daemon {
@@ -21,7 +21,7 @@ constexpr size_t kPiece = 64 * 1024;
 constexpr std::array<const char*, 2> kStreams = {"stdout", "stderr"};
 
 /// Length of the character that begins with `lead`, 0: not a lead byte.
-size_t utf8_length(unsigned char lead) {
+size_t sequence_length(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead < 0xe0) return 2;
   if (lead >= 0xe0 && lead < 0xf0) return 3;
@@ -36,7 +36,7 @@ size_t cut_utf8_tail(std::string_view s) {
   for (size_t back = 1; back <= 3 && back <= s.size(); ++back) {
     const auto c = static_cast<unsigned char>(s[s.size() - back]);
     if (is_continuation(c)) continue;
-    return utf8_length(c) > back ? back : 0;
+    return sequence_length(c) > back ? back : 0;
   }
   return 0;
 }

@@ -39,6 +39,8 @@
 #include "daemon/tasks/task_files.h"
 #include "daemon/tasks/task_state.h"
 #include "daemon/tasks/worker.h"
+#include "daemon/workspace/diff.h"
+#include "daemon/workspace/patch.h"
 
 namespace codexos::daemon {
 
@@ -129,7 +131,13 @@ class Supervisor {
   /// Forgets a task. A running one is a conflict without `force`.
   void remove(const std::string& id, bool force, OnTask done);
   void prune(const wire::PruneBody& body, std::function<void(Result<wire::PruneResult>)> done);
-  void changes(const std::string& id, std::function<void(Result<wire::ChangeList>)> done);
+  /// What a task changed. Nothing, when its changes do not wait any more. Read by the worker.
+  void changes(const std::string& id, DiffOptions o,
+               std::function<void(Result<wire::ChangeList>)> done);
+  using PatchPtr = std::shared_ptr<PatchStream>;  // in the worker or in the loop, never in both
+  void patch(const std::string& id, DiffOptions o, std::function<void(Result<PatchPtr>)> done);
+  /// The next piece of it, of about `least` bytes; empty: the end.
+  void patch_piece(const PatchPtr& patch, size_t least, std::function<void(std::string)> done);
 
   size_t running() const;
   /// Tasks whose sandbox may still be there: what they are stacked on must stay.
@@ -266,6 +274,8 @@ class Supervisor {
   Running* controllable(const std::string& id, const OnTask& done);
   Result<std::vector<std::string>> based_on_by(const TaskRow& row);
   Status forget(const TaskRow& row);
+  /// The roots whose layers hold changes that wait (or are still made); none: there are none.
+  Result<std::vector<Root>> changed_roots(const TaskRow& row) const;
 
   SupervisorParts p_;
   std::map<std::string, std::unique_ptr<Running>> tasks_;

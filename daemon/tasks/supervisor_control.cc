@@ -302,30 +302,4 @@ void Supervisor::prune(const wire::PruneBody& body,
       [done](const Error& why) { done(why); });
 }
 
-void Supervisor::changes(const std::string& id,
-                         std::function<void(Result<wire::ChangeList>)> done) {
-  auto row = find(id);
-  if (!row.ok()) return done(std::move(row).error());
-  auto roots = json::decode<Roots>(row->layers_json, json::Unknown::ignore);
-  if (!roots.ok()) return done(std::move(roots).error());
-  wire::ChangeList list;
-  list.task = row->task.id;
-  const std::string& state = row->task.changes_state;
-  // Of an ended task without changes the layers are gone, or about to be.
-  const bool live = !is_terminal(row->task.state);
-  if (row->task.mode != wire::WorkspaceMode::overlay ||
-      (!live && state != "waiting" && state != "continued"))
-    return done(std::move(list));
-  p_.worker.submit([list, roots = roots->roots, done]() -> Worker::Answer {
-    bool more = false;
-    auto found = std::make_shared<Result<std::vector<wire::Change>>>(list_changes(roots, 0, more));
-    return [list, found, done] {
-      if (!found->ok()) return done(found->error());
-      wire::ChangeList full = list;
-      full.changes = **found;
-      done(std::move(full));
-    };
-  });
-}
-
 }  // namespace codexos::daemon

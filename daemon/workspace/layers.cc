@@ -84,35 +84,33 @@ Result<std::string> read_link_below(int root, const std::string& path) {
   return std::string(target, static_cast<size_t>(n));
 }
 
+/// getdents64(2) by hand: readdir(3) would want a descriptor of its own.
 std::set<std::string> names_in(int dir) {
   std::set<std::string> names;
-  const int copy = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* const stream = copy < 0 ? nullptr : fdopendir(copy);
-  if (stream == nullptr) {
-    if (copy >= 0) Fd(copy).reset();
-    return names;
+  alignas(dirent64) char buffer[32768];
+  if (dir < 0 || lseek(dir, 0, SEEK_SET) != 0) return names;
+  while (true) {
+    const long n = syscall(SYS_getdents64, dir, buffer, sizeof buffer);
+    if (n <= 0) return names;
+    for (long at = 0; at < n;) {
+      const auto* e = reinterpret_cast<const dirent64*>(buffer + at);
+      if (std::strcmp(e->d_name, ".") != 0 && std::strcmp(e->d_name, "..") != 0)
+        names.insert(e->d_name);
+      at += e->d_reclen;
+    }
   }
-  while (const dirent* e = readdir(stream))
-    if (std::strcmp(e->d_name, ".") != 0 && std::strcmp(e->d_name, "..") != 0)
-      names.insert(e->d_name);
-  closedir(stream);
-  return names;
 }
 
 std::map<std::string, std::string> user_xattrs(int fd) {
   std::map<std::string, std::string> out;
-  const ssize_t size = fd < 0 ? -1 : flistxattr(fd, nullptr, 0);
-  if (size <= 0) return out;
-  std::string names(kMaxXattrBytes, '\0');
-  const ssize_t n = flistxattr(fd, names.data(), names.size());
-  if (n <= 0) return out;
-  std::string value(kMaxXattrBytes, '\0');
-  for (size_t i = 0; i < static_cast<size_t>(n);) {
-    const std::string name(names.c_str() + i);
-    i += name.size() + 1;
+  char names[kMaxXattrBytes], value[kMaxXattrBytes];  // left as they are: few files have any
+  const ssize_t n = fd < 0 ? -1 : flistxattr(fd, names, sizeof names);
+  for (ssize_t i = 0; i < n;) {
+    const std::string_view name(names + i);
+    i += static_cast<ssize_t>(name.size()) + 1;
     if (!name.starts_with("user.") || name.starts_with("user.overlay.")) continue;
-    const ssize_t got = fgetxattr(fd, name.c_str(), value.data(), value.size());
-    if (got >= 0) out.emplace(name, value.substr(0, static_cast<size_t>(got)));
+    const ssize_t got = fgetxattr(fd, name.data(), value, sizeof value);
+    if (got >= 0) out.emplace(name, std::string(value, static_cast<size_t>(got)));
   }
   return out;
 }

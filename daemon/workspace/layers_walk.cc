@@ -100,6 +100,8 @@ class LayerWalk {
     Fd base;
     if (at.was_dir()) base = open_below(stack_.base(), at.path, O_RDONLY | O_DIRECTORY);
     if (at.was_dir() && !base) more_ = true;
+    if (at.was_dir() && !at.path.empty() && !folder_itself(at, dirs[0].get(), base.get()))
+      return false;
     if (!at.merged.real_below) names.merge(names_in(base.get()));  // hidden by the layers: gone
     for (const auto& name : names) {
       Entry e;
@@ -132,7 +134,6 @@ class LayerWalk {
   /// A folder is told for itself only when it says something that its content does not.
   bool changed_folder(const Entry& e) {
     if (e.before && !e.was_dir() && !report(delta('T', e))) return false;
-    if (e.was_dir() && !folder_itself(e)) return false;
     if (!e.before && o_.all_folders && !report(delta('A', e))) return false;
     if (!e.was_dir() && !o_.expand_new_folders)
       return e.before || o_.all_folders || report(delta('A', e));
@@ -144,12 +145,10 @@ class LayerWalk {
     return e.before || o_.all_folders || !empty || report(delta('A', e));
   }
 
-  bool folder_itself(const Entry& e) {
+  bool folder_itself(const Entry& e, int now, int was) {
     Delta d = delta('M', e);
     d.mode = (d.after->mode & kModeBits) != (d.before->mode & kModeBits);
-    const Fd now = stack_.open_after(d, O_RDONLY | O_DIRECTORY);
-    const Fd was = stack_.open_before(d, O_RDONLY | O_DIRECTORY);
-    d.xattrs = now && was && user_xattrs(now.get()) != user_xattrs(was.get());
+    d.xattrs = now >= 0 && was >= 0 && user_xattrs(now) != user_xattrs(was);
     return !(d.mode || d.xattrs) || report(std::move(d));
   }
 

@@ -68,11 +68,8 @@ std::vector<std::string> mounts_below(const std::string& mountinfo, const std::s
 /// A path as text: bytes that are not UTF-8 as \xNN.
 std::string path_text(std::string_view path);
 
-/// Walks the layers of ended or running tasks; distrusts them (no links followed). Sorted by path.
-/// `limit` 0: all.
-Result<std::vector<wire::Change>> list_changes(const std::vector<Root>& roots, size_t limit,
-                                               bool& more);
-/// Bounded count for the closing note.
+/// Walks the layers of an ended or running task; distrusts them (no links followed). `limit` paths
+/// are counted; 0: all. For the closing note.
 Result<wire::ChangeCount> count_changes(const std::vector<Root>& roots, size_t limit);
 
 }  // namespace codexos::daemon

@@ -37,6 +37,7 @@ sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
 git2|daemon/workspace
 openssl/|daemon/trust
+zlib.h|daemon/workspace
 CLI/|cli/args.cc
 doctest|tests/unit
 '

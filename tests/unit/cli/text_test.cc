@@ -11,6 +11,7 @@
 #include "cli/stdio.h"
 #include "cli/suggest.h"
 #include "cli/values.h"
+#include "core/base/text.h"
 
 using namespace codexos;
 using namespace codexos::cli;

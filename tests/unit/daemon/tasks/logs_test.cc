@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "core/base/text.h"
 #include "core/base/plan.h"
 #include "tests/unit/temp_dir.h"
 

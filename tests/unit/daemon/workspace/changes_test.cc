@@ -144,7 +144,11 @@ TEST_CASE("count and list stop at the limit and say so") {
   Tree t;
   for (int i = 0; i < 20; ++i) put(t.upper("f" + std::to_string(i)), "x");
   bool more = false;
-  const auto list = list_changes(t.roots(), 5, more);
+  const auto stack = LayerStack::open(t.roots()[0]);
+  REQUIRE(stack.ok());
+  WalkOptions o;
+  o.limit = 5;
+  const auto list = stack->walk(o, more);
   REQUIRE(list.ok());
   CHECK(list->size() == 5);
   CHECK(more);
@@ -176,10 +180,9 @@ TEST_CASE("another folder at the same path is not compared") {
   Tree t;
   auto roots = t.roots();
   roots[0].ino += 1;
-  bool more = false;
-  const auto list = list_changes(roots, 0, more);
-  REQUIRE(!list.ok());
-  CHECK(list.error().code == Code::conflict);
+  const auto count = count_changes(roots, 0);
+  REQUIRE(!count.ok());
+  CHECK(count.error().code == Code::conflict);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/os/file.h"
+#include "daemon/workspace/layers.h"
 #include "daemon/workspace/workspace.h"
 
 namespace codexos::daemon {
@@ -53,10 +54,12 @@ class Tree {
   /// "A path" lines.
   std::vector<std::string> changes(bool with_earlier = false) const {
     bool more = false;
-    const auto list = list_changes(roots(with_earlier), 0, more);
-    REQUIRE(list.ok());
+    const auto stack = LayerStack::open(roots(with_earlier)[0]);
+    REQUIRE(stack.ok());
+    const auto deltas = stack->walk({}, more);
+    REQUIRE(deltas.ok());
     std::vector<std::string> out;
-    for (const auto& c : *list) out.push_back(c.status + " " + c.path);
+    for (const auto& d : *deltas) out.push_back(std::string(1, d.status) + " " + path_text(d.path));
     return out;
   }
 

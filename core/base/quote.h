@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names as git writes them in patches and lists, with core.quotePath=false: a name with controls,
+// quotes or backslashes stands in double quotes; bytes that are no UTF-8, and controls, are octal.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace codexos {
+
+std::string quote_git(std::string_view path);
+
+}  // namespace codexos

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/workspace/libgit2.h"
+
+#include <mutex>
+
+namespace codexos::daemon {
+
+void use_libgit2() {
+  static std::once_flag once;
+  std::call_once(once, [] { git_libgit2_init(); });
+}
+
+std::string libgit2_error() {
+  const git_error* e = git_error_last();
+  return e != nullptr && e->message != nullptr ? e->message : "unknown error";
+}
+
+}  // namespace codexos::daemon
