@@ -8,8 +8,8 @@
 
 #include "cli/escape.h"
 #include "cli/render.h"
-#include "core/base/text.h"
 #include "core/base/quote.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {

@@ -43,7 +43,6 @@ enum class Words {
   paths,    // as any; what follows `--` are paths (Invocation::payload)
   payload,  // words, then `--` and a command line that is not looked at; options end at the first
             // word
-  paths,    // as any; what follows `--` are paths (Invocation::payload)
 };
 
 /// Which exit code an error has: its own (wire::kCodes), or 125, which a program's code is told

@@ -32,7 +32,8 @@ bool forbidden() {
 std::vector<std::string> daemon_environment() {
   std::vector<std::string> out;
   bool has_path = false;
-  for (const char* name : {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED"}) {
+  for (const char* name :
+       {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED", "CODEXOS_FORCE_COPY"}) {
     const char* value = getenv(name);
     if (value == nullptr) continue;
     out.push_back(fmt::format("{}={}", name, value));

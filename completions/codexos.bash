@@ -21,7 +21,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff snapshot status health daemon completion version help'
+  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff apply discard undo snapshot status health daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -73,7 +73,7 @@ _codexos() {
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --isolation --seccomp --timeout --idle-timeout --plan-only --rm --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --isolation --seccomp --timeout --idle-timeout --apply --apply-on-success --plan-only --rm --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in
@@ -206,7 +206,37 @@ _codexos() {
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='--name-status --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='--stat --name-status --all --exit-code --no-pager --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    apply)
+      case $prev in
+        --on-conflict) COMPREPLY=($(compgen -W 'fail ours theirs merge' -- "$cur")); return ;;
+        --commit) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-n --dry-run --on-conflict --allow-protected --skip-protected --commit --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    discard)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    undo)
+      case $prev in
+        --on-conflict) COMPREPLY=($(compgen -W 'fail ours theirs' -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-n --dry-run --on-conflict --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || _codexos_ids
       ;;
     'snapshot create')

@@ -57,6 +57,9 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a resume -d 'let paused ta
 complete -c codexos -n 'test -z "(__codexos_words)"' -a rm -d 'forget ended tasks, with their logs and held-back changes'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a prune -d 'forget ended tasks that have no waiting changes'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a diff -d 'show what a task changed in the workspace'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a apply -d 'apply a task’s changes to the workspace'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a discard -d 'throw a task’s changes away'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a undo -d 'take an apply back'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a snapshot -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
@@ -86,8 +89,10 @@ complete -c codexos -n '__codexos_at "run"' -l isolation -x -a 'full' -d 'least 
 complete -c codexos -n '__codexos_at "run"' -l seccomp -x -a 'default nested' -d 'default, or nested for programs that sandbox'
 complete -c codexos -n '__codexos_at "run"' -l timeout -x -d 'end it after this long (90s, 30m, 1h30m)'
 complete -c codexos -n '__codexos_at "run"' -l idle-timeout -x -d 'end it after this long without output'
+complete -c codexos -n '__codexos_at "run"' -l apply -d 'apply the changes when the task ends'
+complete -c codexos -n '__codexos_at "run"' -l apply-on-success -d 'apply the changes after exit 0'
 complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would run and how, and stop'
-complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget the task when it ended without changes'
+complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget it when it ended and no changes wait'
 
 # ps
 complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
@@ -114,7 +119,7 @@ complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
 
 # events
 complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever'
-complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin with this sequence number'
+complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin with the event whose seq (without TASK: whose ord) is N'
 complete -c codexos -n '__codexos_at "events"' -x -a '(codexos __ids 2>/dev/null)'
 
 # exec
@@ -150,8 +155,28 @@ complete -c codexos -n '__codexos_at "prune"' -l dry-run -d 'only say what would
 complete -c codexos -n '__codexos_at "prune"' -s f -l force -d 'do not ask on a terminal'
 
 # diff
-complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'a letter (A, M, D, T) and the path, one a line'
+complete -c codexos -n '__codexos_at "diff"' -l stat -d 'changed lines by file'
+complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'a letter (A, M, D, T, R) and the path, one a line'
+complete -c codexos -n '__codexos_at "diff"' -l all -d 'expand git’s own files and ignored folders'
+complete -c codexos -n '__codexos_at "diff"' -l exit-code -d 'exit with 1 when there are changes'
+complete -c codexos -n '__codexos_at "diff"' -l no-pager -d 'print to the terminal, without $CODEXOS_PAGER or $PAGER'
 complete -c codexos -n '__codexos_at "diff"' -x -a '(codexos __ids 2>/dev/null)'
+
+# apply
+complete -c codexos -n '__codexos_at "apply"' -s n -l dry-run -d 'only say what would be done'
+complete -c codexos -n '__codexos_at "apply"' -l on-conflict -x -a 'fail ours theirs merge' -d 'fail (default), ours, theirs or merge'
+complete -c codexos -n '__codexos_at "apply"' -l allow-protected -d 'also files that other programs execute or obey'
+complete -c codexos -n '__codexos_at "apply"' -l skip-protected -d 'leave those out, and what is never applied'
+complete -c codexos -n '__codexos_at "apply"' -l commit -x -d 'commit what was applied, without running hooks'
+complete -c codexos -n '__codexos_at "apply"' -x -a '(codexos __ids 2>/dev/null)'
+
+# discard
+complete -c codexos -n '__codexos_at "discard"' -x -a '(codexos __ids 2>/dev/null)'
+
+# undo
+complete -c codexos -n '__codexos_at "undo"' -s n -l dry-run -d 'only say what would be done'
+complete -c codexos -n '__codexos_at "undo"' -l on-conflict -x -a 'fail ours theirs' -d 'fail (default), ours or theirs'
+complete -c codexos -n '__codexos_at "undo"' -x -a '(codexos __ids 2>/dev/null)'
 
 # snapshot create
 complete -c codexos -n '__codexos_at "snapshot create"' -l name -x -d 'name it (default: the next number)'
@@ -180,4 +205,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff snapshot status health daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff apply discard undo snapshot status health daemon completion version help'

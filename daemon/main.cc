@@ -281,8 +281,17 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});
   CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
   CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
-  ApiParts api{*loop, *store,  supervisor, applier,       planner, snapshots,
-               feed,  helpers, place,      started_at_us, [&loop] { loop->stop(); }};
+  ApiParts api{*loop,
+               *store,
+               supervisor,
+               applier,
+               planner,
+               snapshots,
+               feed,
+               helpers,
+               place,
+               started_at_us,
+               [&loop] { loop->stop(); }};
   CODEXOS_ASSIGN(const auto server,
                  Server::make(*loop, std::move(listener), std::move(check), make_routes(api)));
 

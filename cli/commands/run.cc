@@ -2,6 +2,7 @@
 // codexos run -- CMD: fills wire::TaskCreate, sends it with stdio attached, and behaves like the
 // program from then on.
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,8 +191,8 @@ class EventPrinter {
     if (r.ok()) return keep(*r);
     failed_ = r.error();
     if (!printed_ || failed_->code != Code::unavailable || ++cuts_ > kMaxCuts) return keep(false);
-    // Once a cut: a daemon that cannot be started now may be there for finish().
-    if (const auto again = connect(); !again.ok()) {
+    // A daemon that cannot be started now may be there for finish().
+    if (const auto again = connect_again(); !again.ok()) {
       failed_ = again.error();
       return keep(false);
     }
@@ -210,6 +211,16 @@ class EventPrinter {
   bool keep(bool more) {
     if (!more) stream_.reset();
     return more;
+  }
+  /// A daemon that is about to be gone may still take the connection, and drop it.
+  Status connect_again() {
+    constexpr int kTries = 10, kPauseMs = 30;
+    Status last = connect();
+    for (int n = 1; n < kTries && !last.ok() && last.error().code == Code::unavailable; ++n) {
+      poll(nullptr, 0, kPauseMs);
+      last = connect();
+    }
+    return last;
   }
   Status connect() {
     CODEXOS_ASSIGN(auto s, client_.open_stream(Request{"GET",

@@ -171,9 +171,9 @@ struct View {
   std::string seccomp_deny;    // BPF: argument denials (filter 2)
   std::string seccomp_notify;  // BPF: calls that the seams' worker answers, loaded where the job
                                // has overlays; empty: none
-  bool nested = false;        // profile nested: Landlock scopes only, /proc unmasked
-  bool host_network = false;  // no network namespace
-  int32_t landlock_abi = 0;   // what the daemon's probe found; below 2: Landlock is not used
+  bool nested = false;         // profile nested: Landlock scopes only, /proc unmasked
+  bool host_network = false;   // no network namespace
+  int32_t landlock_abi = 0;    // what the daemon's probe found; below 2: Landlock is not used
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("key", s.key);

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <utility>
 
-#include "core/base/text.h"
 #include "core/base/plan.h"
+#include "core/base/text.h"
 #include "core/os/file.h"
 
 namespace codexos::daemon {

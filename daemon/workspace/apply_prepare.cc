@@ -174,8 +174,18 @@ class RootPlan {
       const std::string why = why_not(c.delta);
       if (why.empty()) continue;
       result_.refused.push_back(note(c.delta.path, why));
-      if (request_.body.skip_protected) c.taken = false;
+      if (request_.body.skip_protected) leave_out(c);
     }
+  }
+
+  /// With it what was in a folder that it replaces.
+  void leave_out(Choice& c) {
+    c.taken = false;
+    const auto is_folder = [](const std::optional<Facts>& f) { return f && S_ISDIR(f->mode); };
+    if (!is_folder(c.delta.before) || is_folder(c.delta.after)) return;
+    const std::string below = c.delta.path + "/";
+    for (Choice& x : choices_)
+      if (x.delta.path.starts_with(below)) x.taken = false;
   }
 
   void gate() {
@@ -186,7 +196,7 @@ class RootPlan {
     o.git_dir = root_.role != MountRole::workspace;
     for (const Protected& p : find_protected(deltas, layers_, o)) {
       result_.protected_.push_back(note(p.path, p.why, p.what));
-      if (Choice* c = find(p.path); c != nullptr && request_.body.skip_protected) c->taken = false;
+      if (Choice* c = find(p.path); c != nullptr && request_.body.skip_protected) leave_out(*c);
     }
   }
 
@@ -303,8 +313,8 @@ class RootPlan {
       j.why = "the task changed it, and it was written here since the task ended";
     }
     // A `git status` outside writes the index, and says nothing by it.
-    if (j.verdict == Verdict::conflict && c.delta.path == ".git/index" && c.delta.after &&
-        c.delta.before && has_clean_index(root_))
+    if (j.verdict == Verdict::conflict && c.delta.after && c.delta.before &&
+        is_clean_index(request_.roots[0], root_.path + "/" + c.delta.path))
       j.verdict = Verdict::take;
     // What an apply of ours wrote since the task began has a base: what that one replaced.
     std::optional<Recorded> earlier;

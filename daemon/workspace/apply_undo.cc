@@ -6,6 +6,7 @@
 #include <set>
 
 #include "daemon/workspace/apply_prepare.h"
+#include "daemon/workspace/commit.h"
 
 namespace codexos::daemon {
 namespace {
@@ -74,7 +75,7 @@ class Undo {
     if (same(found, op.pre)) return {};
     const bool ours = op.post.kind == EntryKind::folder && op.pre.kind != EntryKind::folder
                           ? found.kind == EntryKind::folder
-                          : same(found, op.post);
+                          : same(found, op.post) || is_index_of_head(op, found);
     if (!ours && !take_anyway(op, found)) return {};
     Op back;
     back.root = op.root;
@@ -84,6 +85,12 @@ class Undo {
     back.post = op.pre;
     ops_.push_back(std::move(back));
     return {};
+  }
+
+  /// A `git status` since then writes the index, and says nothing by it.
+  bool is_index_of_head(const Op& op, const Side& found) const {
+    return op.post.kind == EntryKind::file && found.kind == EntryKind::file &&
+           is_clean_index(request_.roots.front(), root_path(op) + "/" + op.path);
   }
 
   bool take_anyway(const Op& op, const Side& found) {

@@ -321,14 +321,16 @@ Result<bool> take_commit_back(const Root& root, uint32_t number, const std::vect
   return true;
 }
 
-bool has_clean_index(const Root& root) {
+bool is_clean_index(const Root& root, const std::string& file) {
   const Library library;
   const AsOwner owner(root);
   Repository repo;
   Commit head;
   Tree tree;
   Index index;
-  if (!open_repository(root, repo).ok() || !read_head(repo, head, tree).ok() || !tree ||
+  if (!open_repository(root, repo).ok() ||
+      file != std::string(git_repository_path(repo.get())) + "index" ||
+      !read_head(repo, head, tree).ok() || !tree ||
       git_repository_index(index.out(), repo.get()) != 0)
     return false;
   Git<git_diff, git_diff_free> diff;

@@ -38,8 +38,9 @@ Result<CommitMade> commit_applied(const Root& root, uint32_t index, const std::v
 Result<bool> take_commit_back(const Root& root, uint32_t index, const std::vector<Op>& ops,
                               const CommitMade& made);
 
-/// Whether the index of the repository in this root holds nothing that its HEAD does not: then it
-/// can be replaced without loss, though a `git status` outside has written it.
-bool has_clean_index(const Root& root);
+/// Whether `file` (absolute) is the index of the repository in this root, and holds nothing that
+/// its HEAD does not: then it can be replaced without loss, though a `git status` outside has
+/// written it.
+bool is_clean_index(const Root& root, const std::string& file);
 
 }  // namespace codexos::daemon

@@ -15,7 +15,7 @@ expect_ok codexos run --name one -- sh -c '
 expect_eq "$(cat a)" a
 step 'a dry run tells and does nothing'
 expect_ok codexos apply -n one
-for line in 'M.a' 'D.d/b' 'D.d/sub/s' 'A.d/n' 'M.l' 'A.e/run' 'D.x'; do expect_match "$out" "(^|$'\n')${line}"; done
+for line in 'M.a' 'D.d/b' 'D.d/sub/s' 'A.d/n' 'M.l' 'A.e/run' 'D.x'; do expect_match "$out" "(^|"$'\n'")${line}"; done
 expect_eq "$(cat a)" a
 expect_file x
 step 'all of it'
@@ -27,7 +27,7 @@ expect_eq "$(readlink l)" d/n
 expect_eq "$(stat -c %a e/empty e/run | xargs)" '750 755'
 expect_eq "$(find . -mindepth 1 | sort | xargs)" './a ./d ./d/n ./e ./e/empty ./e/run ./l'
 expect_eq "$(field one .changes_state)" applied
-expect_eq "$(codexos --json events one | jq -r 'select(.type == "task.applied") | .paths')" 11
+expect_eq "$(codexos --json events one | jq -r 'select(.type == "task.applied") | .paths')" 10
 step 'again'
 expect_ok codexos apply one
 expect_has "$err" 'already'
@@ -38,6 +38,7 @@ expect_ok codexos run --name nothing -- true
 expect_ok codexos apply nothing
 expect_has "$err" 'no changes'
 id=$(codexos run -d -- sleep 60)
+wait_until 10 state_is "$id" running
 expect_error 5 running codexos apply "$id"
 expect_ok codexos kill "$id"
 step 'only some paths; the rest waits, and comes later'

@@ -39,6 +39,13 @@ touch sync/go; expect_ok codexos wait "$id"
 expect_ok codexos apply status
 expect_eq "$(git log -1 --format=%s)" inside
 expect_eq "$(git status --short)" ''
+step 'git status after the apply is no conflict for undo'
+touch n2; git status >/dev/null; git update-index --refresh -q >/dev/null || true
+expect_ok codexos undo
+expect_ne "$(git log -1 --format=%s)" inside
+expect_eq "$(git status --short)" ''
+expect_ok codexos undo
+expect_eq "$(git log -1 --format=%s)" inside
 expect_ok codexos undo status
 step 'a commit outside while the task runs'
 rm -f sync/*; sleep 0.1
@@ -68,7 +75,7 @@ body'
 expect_has "$out" commit
 expect_eq "$(git log -1 --format=%s/%b | xargs)" 'taken over/body'
 expect_eq "$(git show --name-status --format= | sort | tr '\t' ' ' | xargs)" 'A sub/l A sub/x D n2 M n3'
-expect_eq "$(git ls-tree HEAD sub/ | cut -c1-6 | xargs)" '120000 100755'
+expect_eq "$(git ls-tree HEAD sub/ | cut -c1-6 | xargs)" '100644 120000 100755'
 expect_eq "$(git status --short | xargs)" '?? users'
 expect_no_file "$HOME/ran"
 expect_ok codexos undo c

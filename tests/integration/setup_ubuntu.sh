@@ -43,9 +43,9 @@ exec /usr/bin/install -D "$@"
 EOF
 # A copy whose tables name packages that no machine has, and whose places are not the machine's.
 tables() { # tables BUILD-ROW TEST-ROW WANTED-ROW
-  sed -e "s|^readonly here\$|here=$ROOT; readonly here|" \
-    -e "s|^readonly build_packages='|&\n$1|" -e "s|^readonly test_packages='|&\n$2|" -e "s|^readonly wanted_packages='|&\n$3|" \
-    -e "s|/etc/apparmor.d/|$FAKE_ROOT/etc/|; s|=/usr/local/libexec/|=$FAKE_ROOT/libexec/|; s|=/proc/sys/kernel/apparmor_.*|=$HOME/switch|" \
+  sed -e "s#^readonly here\$#here=$ROOT; readonly here#" \
+    -e "s#^readonly build_packages='#&\n$1#" -e "s#^readonly test_packages='#&\n$2#" -e "s#^readonly wanted_packages='#&\n$3#" \
+    -e "s#/etc/apparmor.d/#$FAKE_ROOT/etc/#; s#=/usr/local/libexec/#=$FAKE_ROOT/libexec/#; s#=/proc/sys/kernel/apparmor_.*#=$HOME/switch#" \
     "$ROOT/setup.sh" >"$HOME/setup.sh"
   chmod 755 "$HOME/setup.sh"
 }
@@ -91,6 +91,7 @@ expect_hasnt "$(cat "$CALLS")" 'sudo -n'
 
 step 'AppArmor restricts user namespaces: the helper becomes root'\''s, with its profile'
 tables '' '' ''
+mkdir -p "$FAKE_ROOT/etc"
 echo 1 >"$HOME/switch"
 SUDO_WANTS_PASSWORD=1 expect_code 2 setup
 expect_has "$err" "root's rights were refused"
@@ -119,6 +120,7 @@ expect_no_file "$FAKE_ROOT/etc/codexos-exec"
 
 step 'uninstall takes the profile and root'\''s helper along'
 echo 1 >"$HOME/switch"
+mkdir -p "$FAKE_ROOT/etc"
 expect_ok setup
 : >"$CALLS"
 PATH="$HOME/fakes:$HOME/tools" expect_ok "$HOME/setup.sh" uninstall --prefix "$HOME/prefix"

@@ -257,7 +257,7 @@ void proc_links() {
   expect(r == 0 ? exists("plain2") : errno == EXDEV, "/proc/self/cwd");
   if (r == 0) rename("plain2", "plain");
   expect(fails(syscall(SYS_rename, "/proc/self/root/plain", "x"), EXDEV), "/proc/self/root");
-  symlink("/proc/self/cwd", "me");
+  expect(symlink("/proc/self/cwd", "me") == 0, "symlink");
   const long s = syscall(SYS_rename, "me/plain", "me/plain2");
   expect(s == 0 ? exists("plain2") : errno == EXDEV, "a link to /proc/self/cwd");
   if (s == 0) rename("plain2", "plain");
@@ -314,7 +314,7 @@ void changing_memory() {
 void changing_link() {
   std::atomic<bool> stop{false};
   mkdir("turn.d", 0755);
-  symlink("/usr", "turn.l");
+  expect(symlink("/usr", "turn.l") == 0, "symlink");
   std::thread writer([&] {
     while (!stop)
       syscall(SYS_renameat2, AT_FDCWD, "turn.d", AT_FDCWD, "turn.l", kUnwatched | RENAME_EXCHANGE);

@@ -114,7 +114,11 @@ TEST_CASE("what the worker may not read, the shim reads for it") {
   if (worker == 0) {
     close(pair[0]);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!enter_landlock(landlock_abi(), true, {{"/", LandlockAccess::write}}).ok()) _exit(1);
+    auto rules = LandlockRuleset::make(landlock_abi(), true);
+    const Fd root(open("/", O_PATH | O_CLOEXEC));
+    if (!rules.ok() || !rules->allow(root.get(), LandlockAccess::write, "/").ok() ||
+        !rules->enter().ok())
+      _exit(1);
     if (Caller(target, -1).read_path(address, path)) _exit(2);
     if (!Caller(target, pair[1]).read_path(address, path)) _exit(3);
     if (Caller(target, pair[1]).read_path(8, path)) _exit(5);

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "daemon/store/store.h"
-#include "tests/unit/daemon/tasks/temp_dir.h"
+#include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
 namespace {

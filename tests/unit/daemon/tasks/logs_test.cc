@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "core/base/text.h"
 #include "core/base/plan.h"
+#include "core/base/text.h"
 #include "tests/unit/temp_dir.h"
 
 namespace codexos::daemon {
