@@ -11,9 +11,9 @@
 
 tree() { find . -mindepth 1 ! -path './.codexos*' -printf '%y %m %p %l\n' | sort; find . -type f ! -path './.codexos*' -print0 | sort -z | xargs -0 sha256sum; }
 work
-printf 'one\n' >one; printf 'two\n' >two; mkdir -p folder/in; printf 'i\n' >folder/in/i; printf 'x\n' >type; ln -s one link
+printf 'one\n' >one; printf 'two\n' >two; mkdir -p folder/in; printf 'i\n' >folder/in/i; printf 'x\n' >kind; ln -s one link
 sleep 0.1
-expect_ok codexos run --name t -- sh -c 'echo new >one; rm two; rm -r folder; mkdir -p made/deep; echo d >made/deep/d; rm type; mkdir type; echo t >type/t; ln -sf made link; chmod 755 one; ln one "hard"'
+expect_ok codexos run --name t -- sh -c 'echo new >one; rm two; rm -r folder; mkdir -p made/deep; echo d >made/deep/d; rm kind; mkdir kind; echo t >kind/t; ln -sf made link; chmod 755 one; ln one "hard"'
 old=$(tree)
 expect_ok codexos apply t
 new=$(tree)

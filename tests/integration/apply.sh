@@ -52,7 +52,7 @@ expect_ok codexos apply some
 expect_file new/two
 expect_eq "$(field some .changes_state)" applied
 step 'without a name: the last task whose changes wait'
-expect_ok codexos run --name last -- sh -c 'echo 1 >from-last'
+expect_ok codexos run --name newest -- sh -c 'echo 1 >from-last'
 expect_ok codexos run -- cat a
 expect_ok codexos apply
 expect_file from-last
