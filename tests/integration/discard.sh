@@ -23,5 +23,6 @@ expect_ok codexos run --name three -- sh -c 'echo 3 >g'
 expect_ok codexos apply three
 expect_error 5 undo codexos discard three
 id=$(codexos run -d -- sleep 60)
+wait_until 10 state_is "$id" running
 expect_error 5 running codexos discard "$id"
 expect_eq "$(codexos --json events two | jq -r .type | tail -1)" task.discarded
