@@ -278,8 +278,9 @@ void Snapshots::restore(const std::string& task, const std::string& name, OnTask
   auto s = subject_of(p_.supervisor, task, name);
   if (!s.ok()) return done(std::move(s).error());
   const wire::Task& t = s->row.task;
-  if (is_terminal(t.state) && p_.supervisor.uses_layers(t.id))
-    return done(Error{Code::unavailable, "task " + t.id + " is still ending", "try again"});
+  if (p_.supervisor.rewrites_layers(t.id))
+    return done(Error{
+        Code::conflict, "the changes of task " + t.id + " are being applied or restored", {}});
   if (!is_terminal(t.state))
     return done(Error{Code::conflict, "task " + t.id + " is " + std::string(name_of(t.state)),
                       "codexos stop " + t.id});
