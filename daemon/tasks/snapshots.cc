@@ -215,6 +215,10 @@ void Snapshots::create(const std::string& task, const wire::SnapshotBody& body, 
   const wire::Task& t = s->row.task;
   if (t.mode != wire::WorkspaceMode::overlay || s->roots.empty())
     return done(Error{Code::conflict, "task " + t.id + " holds no changes back", {}});
+  if (std::any_of(s->roots.begin(), s->roots.end(), [](const Root& r) { return r.copied; }))
+    return done(Error{Code::unsupported,
+                      "task " + t.id + " works on a copy of the workspace: it has no layers",
+                      {}});
   pid_t init = 0;
   if (is_terminal(t.state)) {
     if (t.changes_state != "waiting" && t.changes_state != "continued")
