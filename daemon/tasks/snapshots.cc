@@ -215,6 +215,10 @@ void Snapshots::create(const std::string& task, const wire::SnapshotBody& body, 
   const wire::Task& t = s->row.task;
   if (t.mode != wire::WorkspaceMode::overlay || s->roots.empty())
     return done(Error{Code::conflict, "task " + t.id + " holds no changes back", {}});
+  if (std::any_of(s->roots.begin(), s->roots.end(), [](const Root& r) { return r.copied; }))
+    return done(Error{Code::unsupported,
+                      "task " + t.id + " works on a copy of the workspace: it has no layers",
+                      {}});
   pid_t init = 0;
   if (is_terminal(t.state)) {
     if (t.changes_state != "waiting" && t.changes_state != "continued")
@@ -278,8 +282,9 @@ void Snapshots::restore(const std::string& task, const std::string& name, OnTask
   auto s = subject_of(p_.supervisor, task, name);
   if (!s.ok()) return done(std::move(s).error());
   const wire::Task& t = s->row.task;
-  if (is_terminal(t.state) && p_.supervisor.uses_layers(t.id))
-    return done(Error{Code::unavailable, "task " + t.id + " is still ending", "try again"});
+  if (p_.supervisor.rewrites_layers(t.id))
+    return done(Error{
+        Code::conflict, "the changes of task " + t.id + " are being applied or restored", {}});
   if (!is_terminal(t.state))
     return done(Error{Code::conflict, "task " + t.id + " is " + std::string(name_of(t.state)),
                       "codexos stop " + t.id});

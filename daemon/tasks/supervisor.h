@@ -144,6 +144,8 @@ class Supervisor {
   std::vector<std::string> live_tasks() const;
   /// Whether something works on the task's layers now.
   bool uses_layers(const std::string& id) const;
+  /// Whether an ended task's layers are being applied, or given other content.
+  bool rewrites_layers(const std::string& id) const;
   /// Nobody may start from an ended task, or remove it, until it is let go.
   void hold(const std::string& id) { held_.insert(id); }
   void let_go(const std::string& id) { held_.erase(id); }

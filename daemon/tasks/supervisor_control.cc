@@ -214,7 +214,11 @@ pid_t Supervisor::shim_of(const std::string& id) {
 }
 
 bool Supervisor::uses_layers(const std::string& id) const {
-  return tasks_.count(id) != 0 || held_.count(id) != 0 || p_.applier.is_busy(id);
+  return tasks_.count(id) != 0 || rewrites_layers(id);
+}
+
+bool Supervisor::rewrites_layers(const std::string& id) const {
+  return held_.count(id) != 0 || p_.applier.is_busy(id);
 }
 
 Status Supervisor::forget(const TaskRow& row) {
