@@ -96,7 +96,7 @@ codexos exec live -- touch /tmp/go
 wait_until 10 ended live
 expect_has "$(codexos diff live)" '+++ b/late'
 
-step 'a workspace without git; a change that the worker cannot read is named'
+step 'a workspace without git'
 work plain && echo x >f
 expect_ok codexos run -- sh -c 'echo y >f; mkdir d; echo z >d/g; chmod 700 d'
 expect_eq "$(codexos -q diff --name-status)" $'A\td/g\nM\tf'

@@ -35,7 +35,7 @@ TEST_CASE("--stat has git's columns") {
   list.push_back(binary);
   CHECK(stat_text(list, style()) ==
         " a.c               |   4 +-\n"
-        " src/long/name.txt | 120 +++++++++++++++++++++++++++++++++++++++++++++++++++\n"
+        " src/long/name.txt | 120 ++++++++++++++++++++++++++++++++++++++++++++++++++++++\n"
         " gone              |   2 -\n"
         " mode              |   0\n"
         " x.png             | Bin 0 -> 1234 bytes\n"
@@ -58,8 +58,8 @@ TEST_CASE("--stat cuts long names at a slash and tells what stands for many firs
         "node_modules/ +2 files\n"
         "empty: new folder\n"
         " .../" +
-            std::string(40, 'b') +
-            "/c.txt            | 1 +\n"
+            std::string(40, 'b') + "/c.txt" + std::string(23, ' ') +
+            "| 1 +\n"
             " 1 file changed, 1 insertion(+)\n");
 }
 
