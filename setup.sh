@@ -256,7 +256,7 @@ EOF
   fi
   (cd "$folder" && "$codexos" run --plan-only -- bash program 2>/dev/null) | grep -E '^(network|.*~/\.ssh)' | head -n 3 | sed 's/^ */  plan: /' || true
   say "What it changed is held back: codexos diff"
-  (cd "$folder" && "$codexos" diff setup-demo) | sed 's/^/  /'
+  (cd "$folder" && "$codexos" diff setup-demo) | grep '^[-+][a-z]' | sed 's/^/  /'
   say "  and notes.txt still says: $(cat "$folder/notes.txt")"
   (cd "$folder" && "$codexos" -q apply setup-demo >/dev/null) || die "apply the first task's changes" 1 ""
   say "  after codexos apply:      $(cat "$folder/notes.txt")"

@@ -81,7 +81,7 @@ constexpr Option kAttach[] = {
 };
 constexpr Option kEvents[] = {
     {"-f, --follow", "", "go on until the task ends, or for ever"},
-    {"--from", "N", "begin with the event whose seq (without TASK: whose ord) is N", Kind::number},
+    {"--from", "N", "begin at seq N (without TASK: at ord N)", Kind::number},
 };
 constexpr Option kExec[] = {
     {"-i, --interactive", "", "no effect here: stdin is always forwarded"},
@@ -107,10 +107,10 @@ constexpr Option kPrune[] = {
 };
 constexpr Option kDiff[] = {
     {"--stat", "", "changed lines by file"},
-    {"--name-status", "", "a letter (A, M, D, T, R) and the path, one a line"},
+    {"--name-status", "", "letter (A, M, D, T, R) and path, a line each"},
     {"--all", "", "expand git's own files and ignored folders"},
     {"--exit-code", "", "exit with 1 when there are changes"},
-    {"--no-pager", "", "print to the terminal, without $CODEXOS_PAGER or $PAGER"},
+    {"--no-pager", "", "without $CODEXOS_PAGER and $PAGER"},
 };
 
 constexpr Option kSnapshotCreate[] = {

@@ -119,7 +119,7 @@ complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
 
 # events
 complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever'
-complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin with the event whose seq (without TASK: whose ord) is N'
+complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin at seq N (without TASK: at ord N)'
 complete -c codexos -n '__codexos_at "events"' -x -a '(codexos __ids 2>/dev/null)'
 
 # exec
@@ -156,10 +156,10 @@ complete -c codexos -n '__codexos_at "prune"' -s f -l force -d 'do not ask on a 
 
 # diff
 complete -c codexos -n '__codexos_at "diff"' -l stat -d 'changed lines by file'
-complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'a letter (A, M, D, T, R) and the path, one a line'
+complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'letter (A, M, D, T, R) and path, a line each'
 complete -c codexos -n '__codexos_at "diff"' -l all -d 'expand git’s own files and ignored folders'
 complete -c codexos -n '__codexos_at "diff"' -l exit-code -d 'exit with 1 when there are changes'
-complete -c codexos -n '__codexos_at "diff"' -l no-pager -d 'print to the terminal, without $CODEXOS_PAGER or $PAGER'
+complete -c codexos -n '__codexos_at "diff"' -l no-pager -d 'without $CODEXOS_PAGER and $PAGER'
 complete -c codexos -n '__codexos_at "diff"' -x -a '(codexos __ids 2>/dev/null)'
 
 # apply

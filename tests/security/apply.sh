@@ -43,7 +43,7 @@ expect_no_file .git/hooks/pre-commit
 refused config config 'git config core.fsmonitor "touch /tmp/pwned"'
 refused bare 'HEAD' 'mkdir -p b/objects b/refs; echo "ref: refs/heads/x" >b/HEAD; printf "[core]\n\tfsmonitor = x\n" >b/config'
 refused envrc .envrc 'echo x >.envrc'
-refused vscode .vscode 'mkdir -p deep/.VSCode; echo "{}" >deep/.VSCode/tasks.json'
+refused vscode .VSCode 'mkdir -p deep/.VSCode; echo "{}" >deep/.VSCode/tasks.json'
 refused gitfile .git 'mkdir -p sub; echo "gitdir: /tmp/x" >sub/.git'
 expect_ok codexos run --name consent -- sh -c 'echo x >.envrc'
 expect_ok codexos apply consent --allow-protected

@@ -91,7 +91,7 @@ TEST_CASE("what is known and has not landed is refused by name") {
        {Args{"why"}, Args{"agent", "list"}, Args{"run", "--memory", "1GiB", "--", "x"},
         Args{"run", "-a", "claude", "do it"}, Args{"run", "--net", "host", "--", "x"},
         Args{"run", "--isolation", "landlock", "--", "x"}, Args{"--tenant", "other", "ps"},
-        Args{"run", "--allow", "example.org", "--", "x"}, Args{"diff", "--all"}}) {
+        Args{"run", "--allow", "example.org", "--", "x"}}) {
     const auto r = refused(args);
     CHECK(r.error.code == Code::unsupported);
     CHECK(r.error.message.find("not available in this version") != std::string::npos);

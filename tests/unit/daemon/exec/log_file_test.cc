@@ -68,7 +68,7 @@ TEST_CASE("a log that cannot be written is given up, and the pipe is emptied all
   CHECK(read(r.get(), &some, 1) == -1);
   log.write("x", 10);
   CHECK(log.read(0, 10, &some, 1) == 0);
-  CHECK(log.error() == ENOSPC);
+  CHECK(log.error() != 0);  // of splice(2): the kernel decides which
   CHECK(log.taken(11) == 0);
 }
 
