@@ -334,7 +334,8 @@ bool is_clean_index(const Root& root, const std::string& file) {
       git_repository_index(index.out(), repo.get()) != 0)
     return false;
   Git<git_diff, git_diff_free> diff;
-  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+  git_diff_options options{};
+  git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
   return git_diff_tree_to_index(diff.out(), repo.get(), tree.get(), index.get(), &options) == 0 &&
          git_diff_num_deltas(diff.get()) == 0;
 }

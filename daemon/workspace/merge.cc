@@ -18,7 +18,8 @@ class Library {
 };
 
 git_merge_file_input input(const std::string& text, const std::string& path) {
-  git_merge_file_input in = GIT_MERGE_FILE_INPUT_INIT;
+  git_merge_file_input in{};
+  git_merge_file_input_init(&in, GIT_MERGE_FILE_INPUT_VERSION);
   in.ptr = text.data();
   in.size = text.size();
   in.path = path.c_str();
@@ -43,7 +44,8 @@ Result<MergedText> merge_texts(const std::string& base, const std::string& now,
   }
   const Library library;
   const auto a = input(base, path), b = input(now, path), c = input(after, path);
-  git_merge_file_options options = GIT_MERGE_FILE_OPTIONS_INIT;
+  git_merge_file_options options{};
+  git_merge_file_options_init(&options, GIT_MERGE_FILE_OPTIONS_VERSION);
   const std::string theirs = "task " + task;
   options.ancestor_label = "before";
   options.our_label = "here";
