@@ -108,4 +108,4 @@ codexos daemon stop >/dev/null
 END
 expect_ok unshare -Urm sh -ec 'mount -t tmpfs none tmp && echo there >tmp/file && echo x >tmp/gone
   unshare -U --map-user=1000 --map-group=1000 bash "$1"; test "$(cat tmp/file)" = there && test -e tmp/gone' sh "$TMPDIR/inner.sh"
-for change in $'D\tchanged' $'A\tnew' $'M\ttmp/file' $'D\ttmp/gone' 'mounted inside the workspace'; do expect_has "$out" "$change"; done
+for change in $'R100\tchanged\tnew' $'M\ttmp/file' $'D\ttmp/gone' 'mounted inside the workspace'; do expect_has "$out" "$change"; done
