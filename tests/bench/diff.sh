@@ -17,6 +17,7 @@ tell() { # tell WHAT VALUE OP PROMISE DETAIL
 bench() { python3 "$TESTS/bench/diff.py" "$@"; }
 
 git_identity
+git config --global gc.auto 0  # it would go on in the background
 work small && git init -q . && for i in 0 1 2 3 4 5 6 7 8 9; do echo "$i" >"$i"; done && git add -A && git commit -q -m small
 work large && bench tree 100000 && git init -q . && git add -A && git commit -q -m large
 git status --porcelain >/dev/null # its index is as fresh as it gets
