@@ -176,7 +176,7 @@ class ServerImpl final : public Server {
     const auto batch = std::exchange(dirty_, {});
     for (const int fd : batch) {
       Connection* c = find(fd);
-      if (c == nullptr) continue;
+      if (c == nullptr || !c->dirty) continue;  // dropped, and the number is a new caller's
       c->dirty = false;
       c->released = c->out.size();
       send_released(*c);
@@ -186,7 +186,7 @@ class ServerImpl final : public Server {
     const auto batch = std::exchange(dirty_, {});
     for (const int fd : batch) {
       Connection* c = find(fd);
-      if (c == nullptr) continue;
+      if (c == nullptr || !c->dirty) continue;  // dropped, and the number is a new caller's
       c->dirty = false;
       take_back(*c, e);
       c->released = c->out.size();
