@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "cli/suggest.h"
+#include "cli/tasks.h"
 #include "cli/values.h"
 
 namespace codexos::cli {
@@ -226,15 +227,11 @@ Status check_choices(const Option& row, const std::vector<std::string>& values) 
   return {};
 }
 
-/// Names and ids have these characters only (wire::TaskCreate::name), so anything else is a
-/// mistake.
 Status check_task_names(const Command& c, const Args& words) {
-  constexpr std::string_view kChars =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
   // Where paths may be named, a word can be one.
   if (c.word_kind != Kind::task || c.words == Words::paths) return {};
   for (size_t i = 0; i < words.size() && (i == 0 || c.words == Words::any); ++i)
-    if (words[i].empty() || words[i].find_first_not_of(kChars) != std::string::npos)
+    if (!can_name_a_task(words[i]))
       return usage_error(fmt::format("{} cannot be a task's id or name", quote_word(words[i])),
                          "codexos ps -a");
   return {};

@@ -65,14 +65,24 @@ Result<std::string> current_folder() {
   return std::string(buffer);
 }
 
+bool can_name_a_task(std::string_view word) {
+  constexpr std::string_view kChars =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return !word.empty() && word.find_first_not_of(kChars) == std::string_view::npos;
+}
+
+void say_which(const Context& ctx, const wire::Task& task, std::string_view why) {
+  if (ctx.globals.quiet) return;
+  const std::string name = task.name.empty() ? "" : fmt::format(" ({})", task.name);
+  say(fmt::format("task {}{}, {} {}", task.id, name, why, task.workspace));
+}
+
 Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation& inv) {
   if (!inv.words.empty()) return inv.words[0];
   CODEXOS_ASSIGN(const std::string cwd, current_folder());
   CODEXOS_ASSIGN(const auto task,
                  client.fetch<wire::Task>(Request{"GET", "/v1/tasks/last", {{"cwd", cwd}}, {}}));
-  if (!ctx.globals.quiet)
-    say(fmt::format("task {}{}, the last of {}", task.id,
-                    task.name.empty() ? "" : fmt::format(" ({})", task.name), task.workspace));
+  say_which(ctx, task, "the last of");
   return task.id;
 }
 
@@ -85,12 +95,6 @@ std::string workspace_path(const std::string& path, const std::string& cwd,
 }
 
 namespace {
-
-bool can_name_a_task(const std::string& word) {
-  constexpr std::string_view kChars =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  return !word.empty() && word.find_first_not_of(kChars) == std::string::npos;
-}
 
 Result<bool> has_changed(Client& client, const wire::Task& task, const std::string& path) {
   CODEXOS_ASSIGN(const auto list, client.fetch<wire::ChangeList>(Request{

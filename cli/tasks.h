@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/client.h"
@@ -11,6 +12,11 @@
 #include "core/wire/task.h"
 
 namespace codexos::cli {
+
+/// Whether a task's id or name can have these characters (wire::TaskCreate::name).
+bool can_name_a_task(std::string_view word);
+/// Tells which task a command chose by itself, `why` being "the last of" or the like.
+void say_which(const Context& ctx, const wire::Task& task, std::string_view why);
 
 /// The first word, or the id of the last task of this workspace; stderr says which (not with -q).
 Result<std::string> task_or_last(Context& ctx, Client& client, const Invocation& inv);

@@ -99,9 +99,7 @@ Result<std::string> task_with_changes(Context& ctx, Client& client, const Invoca
     task = client.fetch<wire::Task>(Request{"GET", "/v1/tasks/last", {{"cwd", cwd}}, {}});
   }
   if (!task.ok()) return std::move(task).error();
-  if (!ctx.globals.quiet)
-    say(fmt::format("task {}{}, the last of {}", task->id,
-                    task->name.empty() ? "" : fmt::format(" ({})", task->name), task->workspace));
+  say_which(ctx, *task, "the last of");
   return task->id;
 }
 

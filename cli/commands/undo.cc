@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // codexos undo: takes the last apply (or undo) of a task back.
-#include <fmt/core.h>
-
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/commands/apply_text.h"
@@ -16,9 +14,7 @@ Result<std::string> task_of(Context& ctx, Client& client, const Invocation& inv)
   CODEXOS_ASSIGN(const std::string cwd, current_folder());
   CODEXOS_ASSIGN(const auto task,
                  client.fetch<wire::Task>(Request{"GET", "/v1/applied/last", {{"cwd", cwd}}, {}}));
-  if (!ctx.globals.quiet)
-    say(fmt::format("task {}{}, applied last in {}", task.id,
-                    task.name.empty() ? "" : fmt::format(" ({})", task.name), task.workspace));
+  say_which(ctx, task, "applied last in");
   return task.id;
 }
 

@@ -103,6 +103,12 @@ struct Mount {
   }
 };
 
+/// Part of the view that holds nothing of one task and cannot be written to, with all that is put
+/// into it: tasks share it (daemon/exec/zygote.h).
+inline bool is_unit(const Mount& m) {
+  return m.kind == MountKind::tmpfs && m.read_only && m.target != "/";
+}
+
 /// A directory named by path (user daemon) or by a detached idmapped mount (root daemon).
 struct DirRef {
   std::string path;

@@ -39,19 +39,6 @@ uint64_t attr_bits(const MountFlags& f) {
          (f.nodev ? kAttrNodev : 0) | (f.noexec ? kAttrNoexec : 0);
 }
 
-Status write_map(pid_t pid, const char* file, unsigned inside, unsigned host) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
-  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  const std::string line = std::to_string(inside) + " " + std::to_string(host) + " 1\n";
-  if (!fd || write(fd.get(), line.data(), line.size()) < 0)
-    return errno_error("write " + path, errno);
-  return {};
-}
-
-}  // namespace
-
-namespace {
-
 MountAttr attr_of(const MountFlags& flags) {
   MountAttr a{attr_bits(flags), 0, 0, 0};
   if (flags.userns_fd >= 0) {
@@ -61,11 +48,32 @@ MountAttr attr_of(const MountFlags& flags) {
   return a;
 }
 
+unsigned clone_flags(Recurse recurse) {
+  return kOpenTreeClone | O_CLOEXEC | (recurse == Recurse::yes ? kAtRecursive : 0);
+}
+
+Status write_map(pid_t pid, const char* file, unsigned inside, unsigned host) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
+  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string line = std::to_string(inside) + " " + std::to_string(host) + " 1\n";
+  if (!fd || write(fd.get(), line.data(), line.size()) < 0)
+    return errno_error("write " + path, errno);
+  return {};
+}
+
+/// All of the path at once; -1 with errno, also where openat2(2) is missing or forbidden.
+Fd open_at_once(int root, const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(O_PATH | O_NOFOLLOW | O_CLOEXEC | flags);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const char* name = path.empty() ? "." : path.c_str();
+  return Fd(static_cast<int>(syscall(SYS_openat2, root, name, &how, sizeof how)));
+}
+
 }  // namespace
 
 Result<Fd> clone_tree(const std::string& path, Recurse recurse) {
-  const unsigned flags = kOpenTreeClone | O_CLOEXEC | (recurse == Recurse::yes ? kAtRecursive : 0);
-  const long fd = syscall(kOpenTree, AT_FDCWD, path.c_str(), flags);
+  const long fd = syscall(kOpenTree, AT_FDCWD, path.c_str(), clone_flags(recurse));
   if (fd < 0) return errno_error("open_tree " + path, errno);
   return Fd(static_cast<int>(fd));
 }
@@ -75,9 +83,8 @@ Result<Fd> clone_tree(const std::string& path, Recurse recurse, const MountFlags
   static bool together = true;
   if (together) {
     MountAttr a = attr_of(with);
-    const unsigned flags =
-        kOpenTreeClone | O_CLOEXEC | (recurse == Recurse::yes ? kAtRecursive : 0);
-    const long fd = syscall(kOpenTreeAttr, AT_FDCWD, path.c_str(), flags, &a, sizeof a);
+    const long fd =
+        syscall(kOpenTreeAttr, AT_FDCWD, path.c_str(), clone_flags(recurse), &a, sizeof a);
     if (fd >= 0) return Fd(static_cast<int>(fd));
     together = errno != ENOSYS && errno != EPERM;
   }
@@ -118,19 +125,6 @@ Status attach_mount(int mount_fd, int at) {
     return errno_error("move_mount", errno);
   return {};
 }
-
-namespace {
-
-/// All of the path at once; -1 with errno, also where openat2(2) is missing or forbidden.
-Fd open_at_once(int root, const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<uint64_t>(O_PATH | O_NOFOLLOW | O_CLOEXEC | flags);
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const char* name = path.empty() ? "." : path.c_str();
-  return Fd(static_cast<int>(syscall(SYS_openat2, root, name, &how, sizeof how)));
-}
-
-}  // namespace
 
 Result<Fd> make_dirs_below(  // NOLINT(misc-no-recursion): as deep as the path
     int root, const std::string& path) {

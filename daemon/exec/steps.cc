@@ -345,7 +345,7 @@ std::vector<Place> places_of(const View& view) {
     if (is_new_and_private(m)) {
       place = in_unit ? Place::in_own : Place::own;
       if (m.target != "/") covers.push_back({&m.target, false});
-    } else if (m.kind == MountKind::tmpfs && m.target != "/" && !in_unit) {
+    } else if (is_unit(m) && !in_unit) {
       place = Place::unit;
       covers.push_back({&m.target, true});
     }

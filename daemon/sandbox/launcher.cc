@@ -12,7 +12,7 @@ namespace {
 /// Whether the task puts something into a part of the view that is shared, being read-only.
 bool needs_own_units(const View& view, const Job& job) {
   for (const auto& unit : view.mounts) {
-    if (unit.kind != MountKind::tmpfs || !unit.read_only || unit.target == "/") continue;
+    if (!is_unit(unit)) continue;
     for (const auto& m : job.mounts)
       if (path_within(m.target, unit.target)) return true;
   }

@@ -249,11 +249,7 @@ void Applier::discard(const TaskRow& row, OnTask done) {
   if (auto s = write(); !s.ok()) return done(std::move(s).error());
   p_.after_commit.add(
       [this, dir = paths(row).layers(), out, done] {
-        worker_->submit([dir]() -> Worker::Answer {
-          const auto removed = remove_tree(dir);
-          if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
-          return nullptr;
-        });
+        worker_->remove(dir);
         done(out);
       },
       [done](const Error& why) { done(why); });

@@ -234,7 +234,7 @@ std::string Planner::why_copy_of(const Root& root) {
   if (statfs(options_.home.c_str(), &fs) == 0) f.state_magic = fs.f_type;
   if (statfs(root.path.c_str(), &fs) == 0) f.workspace_magic = fs.f_type;
   f.idmapped = options_.task_host_uid != 0;
-  f.mounts_below = mounts_below(mounts_.text(), root.path);
+  if (!f.idmapped) f.mounts_below = mounts_below(mounts_.text(), root.path);  // else no matter
   f.refused = refused_.count(root.path) != 0;
   f.forced = options_.force_copy;
   return why_copy(f);

@@ -45,6 +45,8 @@ Status Supervisor::recover() {
     r->committed = true;
     r->recovered = true;
     r->row = std::move(row);
+    const auto stored = json::decode<StoredCreate>(r->row.create_json, json::Unknown::ignore);
+    if (stored.ok()) remember(*r, stored->create);
     tasks_[id] = std::move(r);
     Freezer::thaw_left(tasks_[id]->row.shim_pid, id);  // a snapshot was being taken of it
     recover_one(id);

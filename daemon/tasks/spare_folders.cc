@@ -84,10 +84,7 @@ SpareFolders::SpareFolders(Worker& worker, std::string tenant_dir, std::string b
   // Renamed first, so that what is made from now on is not removed.
   const std::string old = dir_ + "-old";
   if (rename(dir_.c_str(), old.c_str()) < 0 && errno != ENOENT) remove_or_log(dir_);
-  worker_.submit([old]() -> Worker::Answer {
-    remove_or_log(old);
-    return nullptr;
-  });
+  worker_.remove(old);
   if (keep_ > 0 && !make_dir(dir_, 0700).ok()) keep_ = 0;
 }
 
@@ -106,13 +103,7 @@ Result<TaskFds> SpareFolders::create(const TaskPaths& paths, const std::vector<R
 }
 
 void SpareFolders::give_back(const std::string& layers_dir) {
-  if (keep_ == 0 || layers_.size() >= kMaxLayers) {
-    worker_.submit([layers_dir]() -> Worker::Answer {
-      remove_or_log(layers_dir);
-      return nullptr;
-    });
-    return;
-  }
+  if (keep_ == 0 || layers_.size() >= kMaxLayers) return worker_.remove(layers_dir);
   const std::string name = next_name();
   worker_.submit([this, layers_dir, name, exists = exists_]() -> Worker::Answer {
     if (!is_pristine(layers_dir) || rename(layers_dir.c_str(), name.c_str()) < 0) {

@@ -122,10 +122,7 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
                         "the changes of " + start->from->task.id + " are being restored",
                         "try again"});
   if (auto r = launch(request, *start, id, begun)) {
-    p_.worker.submit([dir = paths.dir]() -> Worker::Answer {
-      (void)remove_tree(dir);
-      return nullptr;
-    });
+    p_.worker.remove(paths.dir);
     return r;
   }
   return std::nullopt;
@@ -179,6 +176,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   auto files = p_.spares.create(paths, start.workspace.roots);
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
+  remember(*r, request.create);
   r->client = duplicate(request.client);
   r->on_failure = start.on_failure;
   start.job.secret = make_secret(16);
@@ -260,15 +258,17 @@ void Supervisor::abandon(const std::string& id) {
   if (r->helper && r->helper->link) r->helper->link->send(LinkType::abort);
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   start_is_over(*r);
-  p_.worker.submit([dir = paths(r->row).dir]() -> Worker::Answer {
-    (void)remove_tree(dir);
-    return nullptr;
-  });
+  p_.worker.remove(paths(r->row).dir);
   tasks_.erase(id);
 }
 
 void Supervisor::start_is_over(Running& r) {
   if (std::exchange(r.counted, false)) p_.helpers.start_done();
+}
+
+void Supervisor::remember(Running& r, const wire::TaskCreate& create) {
+  r.timeout_ms = create.timeout_ms;
+  r.apply = create.apply;
 }
 
 void Supervisor::listen(Running& r) {
@@ -337,11 +337,9 @@ void Supervisor::on_started(Running& r, LinkMessage& m) {
       write_timer_ = 0;
       settle();
     });
-  const auto stored = json::decode<StoredCreate>(r.row.create_json, json::Unknown::ignore);
-  if (stored.ok() && stored->create.timeout_ms > 0)
-    arm_deadline(
-        r, static_cast<int64_t>(stored->create.timeout_ms + Job{}.stop_grace_ms) + kDeadlineSlackMs,
-        Cause::time_limit);
+  if (r.timeout_ms > 0)
+    arm_deadline(r, static_cast<int64_t>(r.timeout_ms + Job{}.stop_grace_ms) + kDeadlineSlackMs,
+                 Cause::time_limit);
 }
 
 /// A step failed before the program ran. The helper is gone: the client hears it from us.

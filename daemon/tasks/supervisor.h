@@ -166,6 +166,9 @@ class Supervisor {
   };
   struct Running {
     TaskRow row;
+    // Of the request, which row has as JSON.
+    uint64_t timeout_ms = 0;
+    wire::ApplyWhen apply = wire::ApplyWhen::never;
     std::unique_ptr<Helper> helper;  // null: no link (not adopted yet, or lost)
     Fd client;                       // a duplicate until the shim serves it: for a failed start
     std::unique_ptr<Again> again;    // null: it runs, or a second helper was tried
@@ -211,6 +214,7 @@ class Supervisor {
                    const std::string& secret) const;
   void go(const std::string& id, const std::string& remark);
   void abandon(const std::string& id);
+  static void remember(Running& r, const wire::TaskCreate& create);
   void listen(Running& r);
   void watch_process(Running& r);
 

@@ -235,13 +235,7 @@ Status Supervisor::forget(const TaskRow& row) {
                  "codexos rm " + others.front() + " first"};
   CODEXOS_TRY(p_.store.delete_task(row.task.id));
   p_.feed.mark(row.task.id);
-  p_.after_commit.add([this, dir = paths(row).dir] {
-    p_.worker.submit([dir]() -> Worker::Answer {
-      const auto removed = remove_tree(dir);
-      if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
-      return nullptr;
-    });
-  });
+  p_.after_commit.add([this, dir = paths(row).dir] { p_.worker.remove(dir); });
   return {};
 }
 

@@ -196,10 +196,8 @@ bool Supervisor::wants_apply(const Running& r, const Ended& end) const {
   if (r.apply_tried || (!r.started && r.row.started_at_us == 0)) return false;
   const Cause cause = end.outcome.cause;
   if (cause == Cause::lost || cause == Cause::sandbox_killed) return false;  // nobody saw the end
-  const auto stored = json::decode<StoredCreate>(r.row.create_json, json::Unknown::ignore);
-  if (!stored.ok() || stored->create.apply == wire::ApplyWhen::never) return false;
-  return stored->create.apply == wire::ApplyWhen::always ||
-         (cause == Cause::exited && end.outcome.code == 0);
+  if (r.apply == wire::ApplyWhen::never) return false;
+  return r.apply == wire::ApplyWhen::always || (cause == Cause::exited && end.outcome.code == 0);
 }
 
 void Supervisor::apply_then_finish(Running& r, const Ended& end) {
@@ -403,11 +401,7 @@ void Supervisor::retire(const std::string& id) {
     return;
   }
   if (empty && works_on_copy(row))
-    p_.worker.submit([dir = paths(row).layers()]() -> Worker::Answer {
-      const auto removed = remove_tree(dir);
-      if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
-      return nullptr;
-    });
+    p_.worker.remove(paths(row).layers());
   else if (empty && row.task.mode == wire::WorkspaceMode::overlay)
     p_.spares.give_back(paths(row).layers());
   p_.spares.refill();

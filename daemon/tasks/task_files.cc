@@ -76,6 +76,20 @@ Status make_copy_folder(const Root& root) {
   return make_owned_dir(copy_of(root), 0700, root.owner_uid, root.owner_gid);
 }
 
+/// `spare`: the first layer is there already.
+Status make_layers(const TaskPaths& paths, const std::vector<Root>& roots, bool spare) {
+  size_t layers = 0;
+  for (const auto& root : roots) {
+    if (root.layer.empty()) continue;
+    if (layers == 0 && !spare) CODEXOS_TRY(make_owned_dir(paths.layers(), 0700, 0, 0));
+    CODEXOS_TRY(layers++ == 0 && spare ? give_layer(root) : make_layer(root));
+    CODEXOS_TRY(make_copy_folder(root));
+  }
+  if (layers > 0 || !spare) return {};
+  const auto removed = remove_tree(paths.layers());
+  return removed.ok() ? Status() : Status(removed.error());
+}
+
 constexpr size_t kMaxSnapshotName = 64;
 
 }  // namespace
@@ -111,13 +125,7 @@ Result<TaskFds> create_task_files(const TaskPaths& paths, const std::string& boo
   CODEXOS_ASSIGN(out.alive, create(paths.alive()));
   CODEXOS_TRY(lock_file(out.alive.get()));
   CODEXOS_ASSIGN(out.listener, listen_unix(paths.socket(), SocketType::seqpacket));
-  bool first = true;
-  for (const auto& root : roots) {
-    if (root.layer.empty()) continue;
-    if (std::exchange(first, false)) CODEXOS_TRY(make_owned_dir(paths.layers(), 0700, 0, 0));
-    CODEXOS_TRY(make_layer(root));
-    CODEXOS_TRY(make_copy_folder(root));
-  }
+  CODEXOS_TRY(make_layers(paths, roots, false));
   return out;
 }
 
@@ -128,15 +136,7 @@ Status make_empty_layer(const std::string& layers_dir) {
 }
 
 Status fit_layers(const TaskPaths& paths, const std::vector<Root>& roots) {
-  size_t layers = 0;
-  for (const auto& root : roots) {
-    if (root.layer.empty()) continue;
-    CODEXOS_TRY(layers++ == 0 ? give_layer(root) : make_layer(root));
-    CODEXOS_TRY(make_copy_folder(root));
-  }
-  if (layers > 0) return {};
-  const auto removed = remove_tree(paths.layers());
-  return removed.ok() ? Status() : Status(removed.error());
+  return make_layers(paths, roots, true);
 }
 
 Result<Record> read_record(const std::string& path) {

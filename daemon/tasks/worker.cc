@@ -5,6 +5,10 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/os/file.h"
 
 namespace codexos::daemon {
 
@@ -40,6 +44,14 @@ void Worker::submit(Work work) {
     pthread_sigmask(SIG_SETMASK, &old, nullptr);
   }
   more_.notify_one();
+}
+
+void Worker::remove(std::string path) {
+  submit([path = std::move(path)]() -> Answer {
+    const auto removed = remove_tree(path);
+    if (!removed.ok()) log_line(LogLevel::warning, "worker", removed.error().message);
+    return nullptr;
+  });
 }
 
 void Worker::run() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "core/base/error.h"
@@ -25,6 +26,8 @@ class Worker {
   /// Finishes the work that runs; what has not begun is dropped (it is safe to repeat at start).
   ~Worker();
   void submit(Work work);
+  /// Removes a tree; what cannot be removed is logged.
+  void remove(std::string path);
 
  private:
   explicit Worker(Loop& loop) : loop_(loop) {}

@@ -2,7 +2,6 @@
 #include "daemon/workspace/commit.h"
 
 #include <fcntl.h>
-#include <git2.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,23 +9,10 @@
 #include <cerrno>
 
 #include "daemon/workspace/layers.h"
+#include "daemon/workspace/libgit2.h"
 
 namespace codexos::daemon {
 namespace {
-
-class Library {
- public:
-  Library() {
-    git_libgit2_init();
-#if LIBGIT2_VER_MAJOR > 1 || LIBGIT2_VER_MINOR >= 5
-    // Whose repository it is was decided when the task began: a root daemon serves others' as well.
-    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-#endif
-  }
-  ~Library() { git_libgit2_shutdown(); }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-};
 
 /// Under root, what is written into a repository belongs to its owner (setfsuid(2): this thread).
 class AsOwner {
@@ -48,34 +34,16 @@ class AsOwner {
   bool on_;
 };
 
-template <class T, void (*Free)(T*)>
-class Git {
- public:
-  Git() = default;
-  ~Git() {
-    if (p_ != nullptr) Free(p_);
-  }
-  Git(const Git&) = delete;
-  Git& operator=(const Git&) = delete;
-  T** out() { return &p_; }
-  T* get() const { return p_; }
-  explicit operator bool() const { return p_ != nullptr; }
+using Repository = GitPtr<git_repository, git_repository_free>;
+using Index = GitPtr<git_index, git_index_free>;
+using Tree = GitPtr<git_tree, git_tree_free>;
+using TreeEntry = GitPtr<git_tree_entry, git_tree_entry_free>;
+using Commit = GitPtr<git_commit, git_commit_free>;
+using Reference = GitPtr<git_reference, git_reference_free>;
+using Signature = GitPtr<git_signature, git_signature_free>;
 
- private:
-  T* p_ = nullptr;
-};
-using Repository = Git<git_repository, git_repository_free>;
-using Index = Git<git_index, git_index_free>;
-using Tree = Git<git_tree, git_tree_free>;
-using TreeEntry = Git<git_tree_entry, git_tree_entry_free>;
-using Commit = Git<git_commit, git_commit_free>;
-using Reference = Git<git_reference, git_reference_free>;
-using Signature = Git<git_signature, git_signature_free>;
-
-Error git_failed(const std::string& what, Code code = Code::internal) {
-  const git_error* e = git_error_last();
-  return Error{
-      code, what + ": " + (e != nullptr && e->message != nullptr ? e->message : "unknown"), {}};
+Error git_failed(const std::string& what) {
+  return Error{Code::internal, what + ": " + libgit2_error(), {}};
 }
 std::string text_of(const git_oid& id) {
   char hex[GIT_OID_HEXSZ + 1] = {};
@@ -213,7 +181,7 @@ Result<Fd> open_root(const Root& root) {
 }  // namespace
 
 Status can_commit(const Root& root, uint32_t number, const std::vector<Op>& ops) {
-  const Library library;
+  use_libgit2();
   const AsOwner owner(root);
   Repository repo;
   CODEXOS_TRY(open_repository(root, repo));
@@ -241,7 +209,7 @@ Status can_commit(const Root& root, uint32_t number, const std::vector<Op>& ops)
 
 Result<CommitMade> commit_applied(const Root& root, uint32_t number, const std::vector<Op>& ops,
                                   const std::string& message) {
-  const Library library;
+  use_libgit2();
   CODEXOS_ASSIGN(const Fd dir, open_root(root));
   const AsOwner owner(root);
   Repository repo;
@@ -280,7 +248,7 @@ Result<CommitMade> commit_applied(const Root& root, uint32_t number, const std::
 
 Result<bool> take_commit_back(const Root& root, uint32_t number, const std::vector<Op>& ops,
                               const CommitMade& made) {
-  const Library library;
+  use_libgit2();
   const AsOwner owner(root);
   Repository repo;
   CODEXOS_TRY(open_repository(root, repo));
@@ -322,7 +290,8 @@ Result<bool> take_commit_back(const Root& root, uint32_t number, const std::vect
 }
 
 bool is_clean_index(const Root& root, const std::string& file) {
-  const Library library;
+  if (!file.ends_with("/index")) return false;  // most are not: no repository is opened for them
+  use_libgit2();
   const AsOwner owner(root);
   Repository repo;
   Commit head;
@@ -333,7 +302,7 @@ bool is_clean_index(const Root& root, const std::string& file) {
       !read_head(repo, head, tree).ok() || !tree ||
       git_repository_index(index.out(), repo.get()) != 0)
     return false;
-  Git<git_diff, git_diff_free> diff;
+  GitPtr<git_diff, git_diff_free> diff;
   git_diff_options options{};
   git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
   return git_diff_tree_to_index(diff.out(), repo.get(), tree.get(), index.get(), &options) == 0 &&

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/workspace/gate_config.h"
 
-#include <git2.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
-#include <memory>
 
 #include "core/base/fd.h"
 #include "core/os/file.h"
+#include "daemon/workspace/libgit2.h"
 
 namespace codexos::daemon {
 namespace {
@@ -174,23 +173,7 @@ bool is_plain(std::string_view text) {
 
 // ---- libgit2
 
-struct Library {
-  Library() { git_libgit2_init(); }
-  ~Library() { git_libgit2_shutdown(); }
-};
-template <class T, void (*F)(T*)>
-struct Free {
-  void operator()(T* p) const { F(p); }
-};
-
-Error git_failure(const char* what) {
-  const git_error* e = git_error_last();
-  return Error{
-      Code::invalid,
-      std::string(what) +
-          (e != nullptr && e->message != nullptr ? std::string(": ") + e->message : std::string()),
-      {}};
-}
+Error git_failure() { return Error{Code::invalid, "git config: " + libgit2_error(), {}}; }
 
 /// libgit2 reads files only: one that nobody else can name.
 Result<Fd> text_file(std::string_view text) {
@@ -206,21 +189,19 @@ Result<std::vector<ConfigEntry>> parse_git_config(std::string_view text) {
   if (!is_plain(text))
     return Error{Code::denied, "a git config that includes others or is oddly written", {}};
   CODEXOS_ASSIGN(const Fd fd, text_file(text));
-  const Library library;
-  git_config* opened = nullptr;
-  if (git_config_open_ondisk(&opened, ("/proc/self/fd/" + std::to_string(fd.get())).c_str()) != 0)
-    return git_failure("git config");
-  const std::unique_ptr<git_config, Free<git_config, git_config_free>> config(opened);
-  git_config_iterator* begun = nullptr;
-  if (git_config_iterator_new(&begun, opened) != 0) return git_failure("git config");
-  const std::unique_ptr<git_config_iterator, Free<git_config_iterator, git_config_iterator_free>>
-      iterator(begun);
+  use_libgit2();
+  GitPtr<git_config, git_config_free> config;
+  GitPtr<git_config_iterator, git_config_iterator_free> iterator;
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  if (git_config_open_ondisk(config.out(), path.c_str()) != 0 ||
+      git_config_iterator_new(iterator.out(), config.get()) != 0)
+    return git_failure();
   std::vector<ConfigEntry> out;
   git_config_entry* entry = nullptr;
   int more = 0;
-  while ((more = git_config_next(&entry, begun)) == 0)
+  while ((more = git_config_next(&entry, iterator.get())) == 0)
     out.push_back(ConfigEntry{entry->name, entry->value != nullptr ? entry->value : ""});
-  if (more != GIT_ITEROVER) return git_failure("git config");
+  if (more != GIT_ITEROVER) return git_failure();
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// libgit2 is used for text: diffs, merges, similarity, hashes, parsing of buffers. It opens no
-// repository that a task could have written, and runs nothing.
+// libgit2 is used for text: diffs, merges, similarity, hashes, parsing of buffers; and, after an
+// apply, for the commit that the user asked for (commit.h). It opens no repository in a layer, and
+// runs nothing.
 #pragma once
 
 #include <git2.h>

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/workspace/merge.h"
 
-#include <git2.h>
+#include "daemon/workspace/libgit2.h"
 
 namespace codexos::daemon {
 namespace {
 
 constexpr size_t kLookAt = 8000;  // as git's buffer_is_binary()
-
-/// libgit2 counts its users.
-class Library {
- public:
-  Library() { git_libgit2_init(); }
-  ~Library() { git_libgit2_shutdown(); }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-};
 
 git_merge_file_input input(const std::string& text, const std::string& path) {
   git_merge_file_input in{};
@@ -42,7 +33,7 @@ Result<MergedText> merge_texts(const std::string& base, const std::string& now,
     out.text = after;
     return out;
   }
-  const Library library;
+  use_libgit2();
   const auto a = input(base, path), b = input(now, path), c = input(after, path);
   git_merge_file_options options{};
   git_merge_file_options_init(&options, GIT_MERGE_FILE_OPTIONS_VERSION);
@@ -52,11 +43,8 @@ Result<MergedText> merge_texts(const std::string& base, const std::string& now,
   options.their_label = theirs.c_str();
   options.flags = GIT_MERGE_FILE_STYLE_DIFF3;
   git_merge_file_result result{};
-  if (git_merge_file(&result, &a, &b, &c, &options) != 0) {
-    const git_error* why = git_error_last();
-    return Error{
-        Code::internal, "merge " + path + ": " + (why != nullptr ? why->message : "unknown"), {}};
-  }
+  if (git_merge_file(&result, &a, &b, &c, &options) != 0)
+    return Error{Code::internal, "merge " + path + ": " + libgit2_error(), {}};
   out.clean = result.automergeable != 0;
   out.text.assign(result.ptr == nullptr ? "" : result.ptr, result.len);
   git_merge_file_result_free(&result);
