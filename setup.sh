@@ -25,6 +25,7 @@ libcli11-dev|include/CLI/CLI.hpp|1|reads the command line
 libsqlite3-dev|include/sqlite3.h|4|the state
 libfmt-dev|include/fmt/format.h|1|text
 libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
+libidn2-dev|include/idn2.h|2|host names that are not ASCII
 zlib1g-dev|include/zlib.h|1|reads git objects
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP

@@ -38,6 +38,7 @@ seccomp.h|daemon/sandbox
 git2|daemon/workspace
 openssl/|daemon/trust
 zlib.h|daemon/workspace
+idn2.h|core/policy
 CLI/|cli/args.cc
 doctest|tests/unit
 '

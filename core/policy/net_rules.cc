@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/policy/net_rules.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "core/base/quote.h"
+#include "core/policy/host_name.h"
+#include "core/policy/net_groups.h"
+
+namespace codexos {
+namespace {
+
+constexpr char kPrivateMark[] = ",private";
+constexpr char kForms[] =
+    "a rule is HOST[:PORT], *.HOST[:PORT], CIDR[:PORT] or @GROUP, with ,private behind it for "
+    "names in a private network";
+
+Error bad(std::string why, std::string hint = kForms) {
+  return {Code::invalid, std::move(why), std::move(hint)};
+}
+
+std::vector<PortRange> web_ports() { return {{80, 80}, {443, 443}}; }
+
+std::optional<uint16_t> port_number(std::string_view digits) {
+  uint16_t n = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (error != std::errc() || end != digits.data() + digits.size() || n == 0) return std::nullopt;
+  return n;
+}
+
+Result<std::vector<PortRange>> parse_ports(std::string_view text) {
+  if (text == "*") return std::vector<PortRange>{{1, 65535}};
+  const size_t dash = text.find('-');
+  const auto first = port_number(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : port_number(text.substr(dash + 1));
+  if (!first || !last || *last < *first)
+    return bad(quote_git(text) + " is no port (1 to 65535, a range FIRST-LAST, or *)");
+  return std::vector<PortRange>{{*first, *last}};
+}
+
+/// HOST and PORT of a rule. An IPv6 address with a port stands in brackets.
+struct Split {
+  std::string_view target;
+  std::optional<std::string_view> port;
+};
+
+Result<Split> split_port(std::string_view text) {
+  if (!text.empty() && text.front() == '[') {
+    const size_t close = text.find(']');
+    if (close == std::string_view::npos) return bad("a bracket is not closed");
+    const std::string_view rest = text.substr(close + 1);
+    // [2001:db8::]/32 means the same as [2001:db8::/32]; only the second is read
+    if (!rest.empty() && rest.front() != ':') return bad("only :PORT may follow the bracket");
+    Split s{text.substr(1, close - 1), std::nullopt};
+    if (!rest.empty()) s.port = rest.substr(1);
+    return s;
+  }
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return Split{text, std::nullopt};
+  if (text.find(':', colon + 1) != std::string_view::npos) return Split{text, std::nullopt};
+  return Split{text.substr(0, colon), text.substr(colon + 1)};
+}
+
+bool is_address_like(std::string_view target) {
+  return target.find(':') != std::string_view::npos || parse_ip(target.substr(0, target.find('/')));
+}
+
+// What people paste instead of a host.
+Status refuse_urls(std::string_view text) {
+  const size_t scheme = text.find("://");
+  if (scheme == std::string_view::npos) return {};
+  const std::string_view rest = text.substr(scheme + 3);
+  return bad("it is a URL",
+             "leave out all but the host: " + quote_git(rest.substr(0, rest.find_first_of("/?#"))));
+}
+
+Result<NetRule> parse_target(std::string_view target) {
+  NetRule r;
+  if (is_address_like(target)) {
+    r.kind = NetRule::Kind::network;
+    CODEXOS_ASSIGN(r.network, parse_network(target));
+    return r;
+  }
+  if (target.find('/') != std::string_view::npos)
+    return bad("a path cannot be part of a rule: " + quote_git(target));
+  const bool below = target.substr(0, 2) == "*.";
+  r.kind = below ? NetRule::Kind::below : NetRule::Kind::host;
+  const std::string_view name = below ? target.substr(2) : target;
+  if (name.find('*') != std::string_view::npos)
+    return bad("* stands only at the front, as in *.example.org: " + quote_git(target));
+  auto clean = host_name_from_user(name);
+  if (!clean.ok()) return std::move(clean).error().with_hint(kForms);
+  r.name = *std::move(clean);
+  if (below && r.name.find('.') == std::string::npos)
+    return bad("*." + r.name + " is a whole top-level domain", "name the domain that is meant");
+  if (!below && (r.name == "localhost" || r.name == "localhost.localdomain"))
+    return bad("inside a task " + r.name + " is the task itself",
+               "use --reach PORT for a server on this machine");
+  return r;
+}
+
+bool in_ranges(const std::vector<PortRange>& ports, uint16_t port) {
+  return std::any_of(ports.begin(), ports.end(),
+                     [port](const PortRange& p) { return p.first <= port && port <= p.last; });
+}
+
+bool is_below(std::string_view name, std::string_view parent) {
+  return name.size() > parent.size() + 1 && name.substr(name.size() - parent.size()) == parent &&
+         name[name.size() - parent.size() - 1] == '.';
+}
+
+/// Whether all of the network is private: whoever names 10.1.0.0/16 means it.
+bool lies_in_private(const IpNetwork& n) {
+  static constexpr const char* kPrivate[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+                                             "100.64.0.0/10", "fc00::/7"};
+  return std::any_of(std::begin(kPrivate), std::end(kPrivate), [&n](const char* text) {
+    const auto wide = parse_network(text);
+    return wide.ok() && contains(*wide, n);
+  });
+}
+
+bool covers_target(const NetRule& wide, const NetRule& narrow) {
+  using Kind = NetRule::Kind;
+  if (narrow.admits_near && !wide.admits_near) return false;
+  if (narrow.kind == Kind::network)
+    return wide.kind == Kind::network && contains(wide.network, narrow.network);
+  if (wide.kind == Kind::host) return narrow.kind == Kind::host && wide.name == narrow.name;
+  if (wide.kind != Kind::below) return false;
+  return is_below(narrow.name, wide.name) ||
+         (narrow.kind == Kind::below && narrow.name == wide.name);
+}
+
+std::string ports_text(const std::vector<PortRange>& ports) {
+  if (ports == web_ports()) return "";
+  const PortRange p = ports.front();
+  if (p.first == 1 && p.last == 65535) return ":*";
+  return ":" + std::to_string(p.first) + (p.first == p.last ? "" : "-" + std::to_string(p.last));
+}
+
+}  // namespace
+
+Result<std::vector<NetRule>> parse_net_rule(std::string_view text) {
+  CODEXOS_TRY(refuse_urls(text));
+  std::string_view rest = text;
+  bool marked = false;
+  if (const size_t comma = rest.find(','); comma != std::string_view::npos) {
+    if (rest.substr(comma) != kPrivateMark)
+      return bad(quote_git(rest.substr(comma)) + " cannot follow a rule",
+                 "one rule each; only ,private may follow");
+    marked = true;
+    rest = rest.substr(0, comma);
+  }
+  if (rest.empty()) return bad("an empty rule");
+  if (rest.front() == '@') {
+    const NetGroup* g = find_net_group(rest.substr(1));
+    if (g == nullptr)
+      return bad("there is no group " + quote_git(rest), "groups: " + net_group_names());
+    if (marked) return bad("a group cannot be private");
+    std::vector<NetRule> out;
+    for (const char* one : g->rules) {
+      CODEXOS_ASSIGN(auto rules, parse_net_rule(one));
+      out.push_back(std::move(rules.front()));
+      out.back().text = std::string(rest);
+    }
+    return out;
+  }
+  CODEXOS_ASSIGN(const Split split, split_port(rest));
+  CODEXOS_ASSIGN(NetRule rule, parse_target(split.target));
+  rule.ports = web_ports();
+  if (split.port) {
+    CODEXOS_ASSIGN(rule.ports, parse_ports(*split.port));
+  }
+  rule.text = std::string(text);
+  rule.admits_near =
+      marked || (rule.kind == NetRule::Kind::network && lies_in_private(rule.network));
+  return std::vector<NetRule>{std::move(rule)};
+}
+
+Result<std::vector<NetRule>> parse_net_rules(const std::vector<std::string>& texts) {
+  std::vector<NetRule> out;
+  for (const auto& text : texts) {
+    auto rules = parse_net_rule(text);
+    if (!rules.ok()) return std::move(rules).error().during("network rule " + quote_git(text));
+    for (auto& r : *rules) out.push_back(std::move(r));
+  }
+  return out;
+}
+
+const NetRule* match_name(const std::vector<NetRule>& rules, std::string_view name, uint16_t port) {
+  for (const auto& r : rules) {
+    const bool fits = (r.kind == NetRule::Kind::host && r.name == name) ||
+                      (r.kind == NetRule::Kind::below && is_below(name, r.name));
+    if (fits && (port == 0 || in_ranges(r.ports, port))) return &r;
+  }
+  return nullptr;
+}
+
+const NetRule* match_address(const std::vector<NetRule>& rules, const IpAddress& a, uint16_t port) {
+  const IpAddress reached = effective(a);
+  for (const auto& r : rules)
+    if (r.kind == NetRule::Kind::network && contains(r.network, reached) &&
+        in_ranges(r.ports, port) && admits_resolved(r, reached))
+      return &r;
+  return nullptr;
+}
+
+bool admits_resolved(const NetRule& rule, const IpAddress& a) {
+  const Reach reach = kind_of(a).reach;
+  return reach == Reach::everywhere || (reach == Reach::near && rule.admits_near);
+}
+
+bool covers(const std::vector<NetRule>& wide, const NetRule& narrow) {
+  return std::all_of(narrow.ports.begin(), narrow.ports.end(), [&](const PortRange& p) {
+    return std::any_of(wide.begin(), wide.end(), [&](const NetRule& w) {
+      return covers_target(w, narrow) &&
+             std::any_of(w.ports.begin(), w.ports.end(), [p](const PortRange& o) {
+               return o.first <= p.first && p.last <= o.last;
+             });
+    });
+  });
+}
+
+std::string rule_for(const std::string& target, uint16_t port) {
+  if (port == 0 || port == 80 || port == 443) return target;
+  const std::string host = target.find(':') == std::string::npos ? target : "[" + target + "]";
+  return host + ":" + std::to_string(port);
+}
+
+std::string to_text(const NetRule& rule) {
+  const std::string ports = ports_text(rule.ports);
+  std::string target;
+  if (rule.kind == NetRule::Kind::network) {
+    target = to_text(rule.network);
+    if (rule.network.base.v6 && !ports.empty()) target = "[" + target + "]";
+  } else {
+    target = (rule.kind == NetRule::Kind::below ? "*." : "") + rule.name;
+  }
+  const bool implied = rule.kind == NetRule::Kind::network && lies_in_private(rule.network);
+  return target + ports + (rule.admits_near && !implied ? kPrivateMark : "");
+}
+
+}  // namespace codexos
