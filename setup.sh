@@ -31,6 +31,7 @@ nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge
 libssl-dev|include/openssl/evp.h|15|hashes content
+libyaml-cpp-dev|include/yaml-cpp/yaml.h|2|reads policies and agents
 '
 # Without one of these `test` cannot say anything useful.
 readonly test_packages='

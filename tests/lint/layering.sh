@@ -39,6 +39,7 @@ git2|daemon/workspace
 openssl/|daemon/trust
 zlib.h|daemon/workspace
 idn2.h|core/policy
+yaml-cpp/|core/policy
 CLI/|cli/args.cc
 doctest|tests/unit
 '
