@@ -14,6 +14,7 @@
 #include "core/os/file.h"
 #include "daemon/workspace/commit.h"
 #include "daemon/workspace/gate.h"
+#include "daemon/workspace/git_base.h"
 #include "daemon/workspace/merge.h"
 
 namespace codexos::daemon {
@@ -98,6 +99,7 @@ class RootPlan {
     bool by_choice = false;  // left as it is here, because that was asked for
     Content content;
     std::optional<uint32_t> mode;  // merged
+    std::string expected;  // digest of the content here that this was decided upon; empty: by facts
   };
 
   void add(Delta d) {
@@ -293,9 +295,38 @@ class RootPlan {
     const auto digest = fd ? images_.digest(fd.get()) : Result<std::string>(std::string());
     return digest.ok() && *digest == was.digest;
   }
-  bool can_merge(const Delta& d, const Side& was) const {
-    return !is_git_path(root_, d.path) && was.kind == EntryKind::file && d.before && d.after &&
-           d.before->is_file() && d.after->is_file();
+  bool can_merge(const Delta& d) const {
+    return !is_git_path(root_, d.path) && d.before && d.after && d.before->is_file() &&
+           d.after->is_file();
+  }
+
+  /// What both sides started from, for a merge of three.
+  struct MergeBase {
+    std::string text;
+    uint32_t mode = 0;
+  };
+
+  /// What was recorded at the task's end is what the task started from only if it is older than the
+  /// task: with what the user wrote meanwhile as base, a merge would throw just that away.
+  std::optional<MergeBase> recorded_base(const Recorded* r, const TaskTimes& times) const {
+    if (r == nullptr || !r->facts || !r->text || !is_older(*r->facts, times)) return std::nullopt;
+    return kept_base(r->digest, r->facts->mode);
+  }
+  std::optional<MergeBase> kept_base(const std::string& digest, uint32_t mode) const {
+    auto fd = images_.open(digest);
+    if (!fd.ok()) return std::nullopt;
+    auto text = text_of(*fd);
+    if (!text.ok()) return std::nullopt;
+    return MergeBase{*std::move(text), mode};
+  }
+  /// git knows only whether a file can be executed: who changed that, changed the mode.
+  std::optional<MergeBase> git_base(const Delta& d, const TaskTimes& times) {
+    if (root_.role != MountRole::workspace) return std::nullopt;
+    if (!git_) git_.emplace(root_);
+    auto found = git_->find(d.path, times);
+    if (!found) return std::nullopt;
+    const bool task_changed = ((d.after->mode & S_IXUSR) != 0) != found->executable;
+    return MergeBase{std::move(found->text), task_changed ? d.before->mode : d.after->mode};
   }
 
   Status decide(Choice& c) {
@@ -303,10 +334,12 @@ class RootPlan {
     const std::optional<Recorded> known =
         k != nullptr ? recorded_of(*k, c.delta.path) : std::nullopt;
     const Recorded* recorded = known ? &*known : nullptr;
-    TaskTimes unknown;
-    unknown.step_us.reset();
-    Judgement j = judge(c.delta, recorded, k != nullptr ? k->times : unknown,
-                        same_content(c.delta, recorded));
+    TaskTimes times;
+    times.step_us.reset();
+    if (k != nullptr) times = k->times;
+    const bool same = same_content(c.delta, recorded);
+    if (same && c.delta.before->is_file()) c.expected = recorded->digest;
+    Judgement j = judge(c.delta, recorded, times, same);
     // What git keeps for itself is no prose.
     if (j.verdict == Verdict::merge && is_git_path(root_, c.delta.path)) {
       j.verdict = Verdict::conflict;
@@ -316,25 +349,29 @@ class RootPlan {
     if (j.verdict == Verdict::conflict && c.delta.after && c.delta.before &&
         is_clean_index(request_.roots[0], root_.path + "/" + c.delta.path))
       j.verdict = Verdict::take;
-    // What an apply of ours wrote since the task began has a base: what that one replaced.
-    std::optional<Recorded> earlier;
-    const Side* found = nullptr;
-    if (j.verdict == Verdict::conflict && k != nullptr) found = replaced_since(*k, c.delta);
-    if (found != nullptr && is_again(c.delta, *found)) {
-      j.verdict = Verdict::take;
-    } else if (found != nullptr && can_merge(c.delta, *found)) {
-      j.verdict = Verdict::merge;
-      Facts was;
-      was.mode = S_IFREG | found->mode;
-      earlier = Recorded{was, found->digest, true};
-      recorded = &*earlier;
-    }
     if (j.verdict == Verdict::take) return {};
-    if (j.verdict == Verdict::merge) return merge(c, recorded, std::move(j.why));
-    return conflict(c, recorded, std::move(j.why));
+    std::optional<MergeBase> base = recorded_base(recorded, times);
+    if (j.verdict == Verdict::conflict && k != nullptr) {
+      // What an apply of ours wrote since the task began has a base: what that one replaced.
+      if (const Side* found = replaced_since(*k, c.delta)) {
+        if (is_again(c.delta, *found)) {
+          if (found->kind == EntryKind::file) c.expected = found->digest;
+          return {};
+        }
+        if (can_merge(c.delta) && found->kind == EntryKind::file) {
+          j.verdict = Verdict::merge;
+          base = kept_base(found->digest, found->mode);
+        }
+      } else if (!base && can_merge(c.delta)) {
+        base = git_base(c.delta, times);
+        if (base) j.verdict = Verdict::merge;
+      }
+    }
+    if (j.verdict == Verdict::merge) return merge(c, base, std::move(j.why));
+    return conflict(c, base, std::move(j.why));
   }
 
-  Status conflict(Choice& c, const Recorded* recorded, std::string why) {
+  Status conflict(Choice& c, const std::optional<MergeBase>& base, std::string why) {
     const auto how = request_.body.on_conflict;
     if (how == OnConflict::theirs) return {};
     if (how == OnConflict::ours) {
@@ -343,9 +380,7 @@ class RootPlan {
       result_.kept.push_back(note(c.delta.path, std::move(why)));
       return {};
     }
-    if (how == OnConflict::merge && c.delta.before && c.delta.before->is_file() && c.delta.after &&
-        c.delta.after->is_file() && !is_git_path(root_, c.delta.path))
-      return merge(c, recorded, std::move(why));
+    if (how == OnConflict::merge && can_merge(c.delta)) return merge(c, base, std::move(why));
     c.taken = false;
     result_.conflicts.push_back(note(c.delta.path, std::move(why)));
     return {};
@@ -359,29 +394,21 @@ class RootPlan {
   }
 
   /// Both sides changed a text. Without a base only markers are possible.
-  Status merge(Choice& c, const Recorded* recorded, std::string why) {
+  Status merge(Choice& c, const std::optional<MergeBase>& base, std::string why) {
     const bool markers = request_.body.on_conflict == OnConflict::merge;
     const auto now = text_of(layers_.open_before(c.delta));
     const auto after = text_of(layers_.open_after(c.delta));
-    std::string base;
-    bool has_base = false;
-    if (recorded != nullptr && recorded->text) {
-      auto fd = images_.open(recorded->digest);
-      if (fd.ok()) {
-        auto text = text_of(*fd);
-        has_base = text.ok();
-        if (has_base) base = *std::move(text);
-      }
-    }
-    if (!now.ok() || !after.ok() || (!has_base && !markers))
-      return no_merge(c, std::move(why), has_base ? "it is no text" : "");
+    if (!now.ok() || !after.ok() || (!base && !markers))
+      return no_merge(c, std::move(why), base ? "it is no text" : "");
     CODEXOS_ASSIGN(const MergedText merged,
-                   merge_texts(base, *now, *after, path_text(c.delta.path), request_.task));
+                   merge_texts(base ? base->text : std::string(), *now, *after,
+                               path_text(c.delta.path), request_.task));
     if (!merged.clean && !markers)
       return no_merge(c, std::move(why), "the same lines were changed");
-    const uint32_t base_mode = has_base ? recorded->facts->mode : c.delta.before->mode;
-    const auto mode = merge_modes(base_mode, c.delta.before->mode, c.delta.after->mode);
+    const auto mode = merge_modes(base ? base->mode : c.delta.before->mode, c.delta.before->mode,
+                                  c.delta.after->mode);
     if (!mode && !markers) return no_merge(c, std::move(why), "its mode was changed on both sides");
+    c.expected = images_.digest_of(*now);
     c.mode = mode ? *mode : c.delta.after->mode & 0777;
     c.content.text = merged.text;
     c.content.has_text = true;
@@ -471,6 +498,7 @@ class RootPlan {
     op.root = index_;
     op.path = c.delta.path;
     op.pre = side_of(c.delta.before);
+    op.pre.digest = c.expected;
     op.post = side_of(c.delta.after);
     op.post.mode &= 0777;  // set-id and sticky bits never come from a task
     if (op.post.kind == EntryKind::folder) {
@@ -506,6 +534,7 @@ class RootPlan {
   std::vector<Choice> choices_;
   std::map<std::string, size_t> at_;
   std::map<std::pair<int, std::string>, bool> hidden_;
+  std::optional<GitBase> git_;  // opened for the first conflict
 };
 
 bool RootPlan::get_opaque(int fd, char& value) {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include "core/base/path.h"
 #include "core/os/file.h"
@@ -64,6 +65,10 @@ int exchange(int from, const std::string& a, int to, const std::string& b) {
   return renameat2(from, a.c_str(), to, b.c_str(), RENAME_EXCHANGE);
 }
 
+Fd open_staged(int staging, const std::string& name) {
+  return Fd(openat(staging, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+}
+
 Error meanwhile(const Op& op, const char* what) {
   return Error{Code::conflict, op.path + ": " + what, {}};
 }
@@ -79,6 +84,14 @@ void set_folder(int dir, const Side& wanted, const Side& other, mode_t mode) {
 }
 
 }  // namespace
+
+bool is_open_for_writing(int fd) {
+  // Who opens it in between sends the lease's owner a signal, which by default ends a process.
+  if (fcntl(fd, F_SETSIG, SIGURG) != 0) return false;
+  if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+  (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+  return false;
+}
 
 Result<ApplyRun> ApplyRun::open(const std::string& id, const std::vector<Root>& roots,
                                 Images& images) {
@@ -212,8 +225,33 @@ Status ApplyRun::put(const Op& op, size_t i) {
   }
   const Found old = look(staging, own);
   if (old.there && untouched(old.side, op.pre)) return {};
-  if (exchange(staging, own, dir, name) != 0) leave(op, "what was there lies in " + name_);
+  give_back(op, i, dir);
   return meanwhile(op, "it was changed here meanwhile");
+}
+
+/// What came out is not what the plan was made for, so it goes back. Has the user written a third
+/// version into its place by now, that one stays, and the other lies in the staging folder.
+void ApplyRun::give_back(const Op& op, size_t i, int dir) {
+  const std::string name = name_of_entry(op.path), own_name = std::to_string(i);
+  const int staging = place(op).staging.get();
+  if (exchange(staging, own_name, dir, name) != 0) {
+    if (move_to_empty(staging, own_name, dir, name) != 0)
+      leave(op, "what was there lies in " + name_ + "/" + own_name);
+    return;
+  }
+  if (is_as_staged(op, i)) return;
+  (void)exchange(staging, own_name, dir, name);
+  leave(op, "it was written here twice meanwhile; the version before the last lies in " + name_ +
+                "/" + own_name);
+}
+
+/// What we laid into the staging folder is there again, and nobody wrote to it, or is about to.
+bool ApplyRun::is_as_staged(const Op& op, size_t i) const {
+  const int staging = place(op).staging.get();
+  const Found ours = look(staging, std::to_string(i));
+  if (!ours.there || !untouched(ours.side, op.post)) return false;
+  if (op.post.kind != EntryKind::file) return true;
+  return !is_open_for_writing(open_staged(staging, std::to_string(i)).get());
 }
 
 Status ApplyRun::take_out(const Op& op, size_t i) {
@@ -271,16 +309,12 @@ Status ApplyRun::set_mode(const Op& op, size_t) {
 Status ApplyRun::check_old_one(const Op& op, size_t i) const {
   const int staging = place(op).staging.get();
   const Found old = look(staging, std::to_string(i));
-  if (!old.there || old.side.kind != op.pre.kind || same_inode(old.side, op.post)) return {};
+  if (!old.there || same_inode(old.side, op.post)) return {};
   if (!untouched(old.side, op.pre)) return meanwhile(op, "it was changed here meanwhile");
   if (op.pre.kind != EntryKind::file) return {};
-  const Fd fd(
-      openat(staging, std::to_string(i).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const Fd fd = open_staged(staging, std::to_string(i));
   if (!fd) return {};
-  if (fcntl(fd.get(), F_SETLEASE, F_RDLCK) == 0)
-    (void)fcntl(fd.get(), F_SETLEASE, F_UNLCK);
-  else if (errno == EAGAIN)
-    return meanwhile(op, "a program has it open for writing");
+  if (is_open_for_writing(fd.get())) return meanwhile(op, "a program has it open for writing");
   if (staged_at_ns_ != 0 && op.pre.mtime_ns < staged_at_ns_ - kRacyNs) return {};
   auto digest = images_->digest(fd.get());
   if (!digest.ok()) return std::move(digest).error();
@@ -343,8 +377,7 @@ void ApplyRun::undo_put(const Op& op, size_t i, int dir) {
   const bool back = op.pre.is_content() ? exchange(staging, own_name, dir, name) == 0
                                         : move_to_empty(dir, name, staging, own_name) == 0;
   if (!back) return leave(op, "it cannot be put back");
-  const Found ours = look(staging, own_name);
-  if (ours.there && untouched(ours.side, op.post)) return;
+  if (is_as_staged(op, i)) return;
   // Written in the last moment: what the user has is worth more than what was.
   const bool again = op.pre.is_content() ? exchange(staging, own_name, dir, name) == 0
                                          : move_to_empty(staging, own_name, dir, name) == 0;
@@ -392,9 +425,8 @@ void ApplyRun::keep_inodes(const std::vector<Op>& ops, const std::string& folder
 
 bool ApplyRun::holds_old(const std::vector<Op>& ops) const {
   for (size_t i = 0; i < ops.size(); ++i) {
-    if (!ops[i].pre.is_content()) continue;
     const Found f = look(place(ops[i]).staging.get(), std::to_string(i));
-    if (f.there && same_inode(f.side, ops[i].pre)) return true;
+    if (f.there && !(ops[i].post.is_content() && same_inode(f.side, ops[i].post))) return true;
   }
   return false;
 }

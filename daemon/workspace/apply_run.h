@@ -106,6 +106,8 @@ class ApplyRun {
   Status make_writable(const std::vector<Op>& ops);
   Status step(const Op& op, size_t i, Act act);
   Status put(const Op& op, size_t i);
+  void give_back(const Op& op, size_t i, int dir);
+  bool is_as_staged(const Op& op, size_t i) const;
   Status take_out(const Op& op, size_t i);
   Status remove_folder(const Op& op, size_t i);
   Status make_folder(const Op& op, size_t i);
@@ -137,6 +139,10 @@ class ApplyRun {
 
 /// Removes the staging folders of an apply that never began to swap.
 void remove_staging(const std::string& id, const std::vector<Root>& roots);
+
+/// Whether a program has the file open for writing, or mapped so: F_SETLEASE, fcntl(2). Of a file
+/// that belongs to another user, and where the file system knows no leases, it is not known: false.
+bool is_open_for_writing(int fd);
 
 /// Reads what a side's facts do not say: attributes and a link's target. `dir` and `name`: where.
 void read_side(int dir, const std::string& name, Side& side);

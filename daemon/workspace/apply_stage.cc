@@ -170,9 +170,14 @@ Status ApplyRun::keep_old(Op& op) {
   struct stat st {};
   if (fstat(fd.get(), &st) != 0) return errno_error("stat", errno);
   if (!is_still(op.pre, side_of(facts_of(st)))) return changed(op);
+  if (is_open_for_writing(fd.get()))
+    return Error{Code::conflict, op.path + ": a program has it open for writing", {}};
   op.pre.xattrs = user_xattrs(fd.get());
+  const std::string expected = std::move(op.pre.digest);
   CODEXOS_ASSIGN(op.pre.digest, images_->keep(fd.get()));
   if (fstat(fd.get(), &st) != 0 || !is_still(op.pre, side_of(facts_of(st)))) return changed(op);
+  // Within one tick of the clock a file can be written again and look the same.
+  if (!expected.empty() && expected != op.pre.digest) return changed(op);
   return {};
 }
 

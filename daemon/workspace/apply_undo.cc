@@ -81,7 +81,6 @@ class Undo {
     back.root = op.root;
     back.path = op.path;
     back.pre = std::move(found);
-    back.pre.digest.clear();
     back.post = op.pre;
     ops_.push_back(std::move(back));
     return {};

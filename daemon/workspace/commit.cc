@@ -2,37 +2,17 @@
 #include "daemon/workspace/commit.h"
 
 #include <fcntl.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "daemon/workspace/as_owner.h"
 #include "daemon/workspace/layers.h"
 #include "daemon/workspace/libgit2.h"
 
 namespace codexos::daemon {
 namespace {
-
-/// Under root, what is written into a repository belongs to its owner (setfsuid(2): this thread).
-class AsOwner {
- public:
-  explicit AsOwner(const Root& r) : on_(geteuid() == 0 && r.owner_uid != 0) {
-    if (!on_) return;
-    setfsgid(r.owner_gid);
-    setfsuid(r.owner_uid);
-  }
-  ~AsOwner() {
-    if (!on_) return;
-    setfsuid(0);
-    setfsgid(0);
-  }
-  AsOwner(const AsOwner&) = delete;
-  AsOwner& operator=(const AsOwner&) = delete;
-
- private:
-  bool on_;
-};
 
 using Repository = GitPtr<git_repository, git_repository_free>;
 using Index = GitPtr<git_index, git_index_free>;

@@ -27,6 +27,16 @@ expect_eq "$(jq -r '.conflicts[0].path, .outcome' <<<"$out" | xargs)" 'text conf
 step 'ours'
 expect_ok codexos apply run1 --on-conflict ours
 expect_eq "$(cat text other | xargs)" 'mine task'
+step 'merge keeps both sides of what was written while the task ran: what was recorded at its end is no base'
+lines >text; rm -f sync/*; sleep 0.1
+id=$(codexos run -d --name run2 --write sync -- sh -c 'sed -i "s/^3$/three/" text; touch sync/ready; while [ ! -e sync/go ]; do sleep 0.05; done')
+wait_until 10 test -e sync/ready
+with 's/^17$/seventeen/' >text
+touch sync/go
+expect_ok codexos wait "$id"
+wait_until 10 test -s "$CODEXOS_HOME/tenants/default/tasks/$(field run2 .id)/base"
+expect_ok codexos apply run2 --on-conflict merge
+for mark in seventeen three '<<<<<<<'; do expect_has "$(cat text)" "$mark"; done
 step 'theirs, which can be undone'
 lines >text; sleep 0.1
 expect_ok codexos run --name t2 -- sh -c 'echo task >bin; echo task >text'
@@ -97,3 +107,28 @@ expect_ok codexos apply par2
 expect_eq "$(cat text)" "$(with 's/^2$/two/;s/^18$/eighteen/')"
 expect_ok codexos undo par2
 expect_eq "$(cat text)" "$(with 's/^2$/two/')"
+step 'written while the task ran, in a git work tree: the base is the blob of the index'
+repo with-index; rm -rf "$HOME/with-index/sync"; mkdir sync; echo sync >.gitignore
+lines >text; lines >dirty; with 's/^5$/dirty/' >same; git add -A; git commit -qm lines
+sleep 0.05; git status >/dev/null; with 's/^9$/nine/' >dirty; sleep 0.1
+id=$(codexos run -d --name git1 --write sync -- sh -c 'sed -i "s/^3$/three/" text dirty; touch sync/ready; while [ ! -e sync/go ]; do sleep 0.05; done')
+wait_until 10 test -e sync/ready
+sed -i 's/^17$/seventeen/' text dirty
+touch sync/go
+expect_ok codexos wait "$id"
+expect_ok codexos apply git1
+expect_has "$err" '2 paths merged'
+expect_eq "$(cat text)" "$(with 's/^3$/three/;s/^17$/seventeen/')"
+expect_eq "$(cat dirty)" "$(with 's/^3$/three/;s/^9$/nine/;s/^17$/seventeen/')" 'what was edited before and while the task ran'
+expect_ok codexos undo git1
+expect_eq "$(cat text)" "$(with 's/^17$/seventeen/')"
+step 'but not when git looked after the task began, or both changed the same line'
+git checkout -q .; git status >/dev/null; sleep 0.1; rm -f sync/*
+id=$(codexos run -d --name git2 --write sync -- sh -c 'sed -i "s/^3$/three/" text dirty; touch sync/ready; while [ ! -e sync/go ]; do sleep 0.05; done')
+wait_until 10 test -e sync/ready
+sed -i 's/^3$/drei/' dirty; with 's/^17$/seventeen/' >text; git add text
+touch sync/go
+expect_ok codexos wait "$id"
+expect_error 5 '2 conflicts' codexos apply git2
+expect_match "$err" 'dirty: .*the same lines'
+expect_eq "$(cat text)" "$(with 's/^17$/seventeen/')"
