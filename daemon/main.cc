@@ -270,9 +270,10 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Helpers helpers(*loop, idmapper, helper_options(exec, place.home));
   Launcher launcher(helpers, idmapper);
   SpareFolders spares(*worker, place.home + "/tenants/default", boot_id(), spare_folders());
+  Ahead ahead(*loop, helpers, launcher, spares);
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
-                                        after_commit, *worker, *copier, spares, applier, place.home,
-                                        boot_id()});
+                                        after_commit, *worker, *copier, spares, ahead, applier,
+                                        place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
                    return static_cast<const char*>(getenv(name));
                  }));

@@ -85,6 +85,7 @@ enum class LinkType : uint32_t {
   zygote = 1,  // View + its descriptors: what its helpers are for
   spawn = 13,  // SpawnRequest + one end of the new helper's link + an eventfd(2) that says: a job
   // daemon -> helper/shim
+  overlay = 14,  // Overlay + descriptors, to a parked helper: what its job will probably bring
   job = 2,
   go = 3,
   abort = 4,   // do not run; the helper ends
@@ -99,6 +100,7 @@ enum class LinkType : uint32_t {
   // helper/shim -> daemon
   pid = 64,  // PidInfo + pidfd: sent by the zygote for its child
   parked = 65,
+  overlaid = 74,  // that overlay is mounted
   prepared = 66,
   failed = 67,      // StepFailure, before the program ran
   started = 68,     // Started

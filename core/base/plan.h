@@ -132,12 +132,14 @@ struct Overlay {
   std::string target;
   std::vector<DirRef> lowers;
   DirRef layer;
+  bool ready = false;  // the helper has it mounted: it was told before the job (LinkType::overlay)
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("role", s.role);
     v("target", s.target);
     v("lowers", s.lowers);
     v("layer", s.layer);
+    v("ready", s.ready);
   }
 };
 
@@ -175,6 +177,7 @@ struct View {
   std::vector<Sysctl> user_limits;
   std::string seccomp_allow;   // BPF: struct sock_filter[] bytes, the allow-list (filter 1)
   std::string seccomp_deny;    // BPF: argument denials (filter 2)
+  std::string seccomp_seal;    // BPF: refuses what the allow-list lets pass for the set-up only
   std::string seccomp_notify;  // BPF: calls that the seams' worker answers, loaded where the job
                                // has overlays; empty: none
   bool nested = false;         // profile nested: Landlock scopes only, /proc unmasked
@@ -190,6 +193,7 @@ struct View {
     v("user_limits", s.user_limits);
     v("seccomp_allow", s.seccomp_allow);
     v("seccomp_deny", s.seccomp_deny);
+    v("seccomp_seal", s.seccomp_seal);
     v("seccomp_notify", s.seccomp_notify);
     v("nested", s.nested);
     v("host_network", s.host_network);

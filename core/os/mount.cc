@@ -28,7 +28,7 @@ constexpr unsigned kAtRecursive = 0x8000;
 constexpr unsigned kMoveFromEmpty = 0x4, kMoveToEmpty = 0x40;
 constexpr uint64_t kAttrRdonly = 1, kAttrNosuid = 2, kAttrNodev = 4, kAttrNoexec = 8,
                    kAttrIdmap = 0x00100000;
-constexpr unsigned kSetFlag = 0, kSetString = 1, kCmdCreate = 6;
+constexpr unsigned kSetFlag = 0, kSetString = 1, kSetFd = 5, kCmdCreate = 6;
 
 struct MountAttr {
   uint64_t attr_set, attr_clr, propagation, userns_fd;
@@ -68,6 +68,16 @@ Fd open_at_once(int root, const std::string& path, int flags) {
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   const char* name = path.empty() ? "." : path.c_str();
   return Fd(static_cast<int>(syscall(SYS_openat2, root, name, &how, sizeof how)));
+}
+
+/// The detached mount of a file system context that has all its options.
+Result<Fd> mount_of(int fs, const char* type, const MountFlags& flags) {
+  if (syscall(kFsconfig, fs, kCmdCreate, nullptr, nullptr, 0) < 0)
+    return errno_error(std::string("create ") + type, errno);
+  const long m =
+      syscall(kFsmount, fs, 1 /* FSMOUNT_CLOEXEC */, static_cast<unsigned>(attr_bits(flags)));
+  if (m < 0) return errno_error(std::string("fsmount ") + type, errno);
+  return Fd(static_cast<int>(m));
 }
 
 }  // namespace
@@ -112,12 +122,22 @@ Result<Fd> new_mount(const char* type,
                 flag ? nullptr : value.c_str(), 0) < 0)
       return errno_error(std::string(type) + " option " + key + "=" + value, errno);
   }
-  if (syscall(kFsconfig, fs.get(), kCmdCreate, nullptr, nullptr, 0) < 0)
-    return errno_error(std::string("create ") + type, errno);
-  const long m =
-      syscall(kFsmount, fs.get(), 1 /* FSMOUNT_CLOEXEC */, static_cast<unsigned>(attr_bits(flags)));
-  if (m < 0) return errno_error(std::string("fsmount ") + type, errno);
-  return Fd(static_cast<int>(m));
+  return mount_of(fs.get(), type, flags);
+}
+
+Result<Fd> new_overlay(const std::vector<int>& lowers, int upper, int work) {
+  const Fd fs(static_cast<int>(syscall(kFsopen, "overlay", 1 /* FSOPEN_CLOEXEC */)));
+  if (!fs) return errno_error("fsopen overlay", errno);
+  const auto set = [&fs](unsigned how, const char* key, int fd) -> Status {
+    if (syscall(kFsconfig, fs.get(), how, key, nullptr, fd) < 0)
+      return errno_error(std::string("overlay option ") + key, errno);
+    return {};
+  };
+  for (const int lower : lowers) CODEXOS_TRY(set(kSetFd, "lowerdir+", lower));
+  CODEXOS_TRY(set(kSetFd, "upperdir", upper));
+  CODEXOS_TRY(set(kSetFd, "workdir", work));
+  CODEXOS_TRY(set(kSetFlag, "userxattr", 0));
+  return mount_of(fs.get(), "overlay", MountFlags{});
 }
 
 Status attach_mount(int mount_fd, int at) {

@@ -40,6 +40,10 @@ Result<Fd> new_mount(const char* type,
                      const std::vector<std::pair<std::string, std::string>>& options,
                      const MountFlags& flags);
 
+/// A new detached overlay (userxattr, nosuid, nodev) from descriptors of folders, topmost lower
+/// first. Needs Linux 6.13 (folders by descriptor): error EINVAL before.
+Result<Fd> new_overlay(const std::vector<int>& lowers, int upper, int work);
+
 /// Puts the detached mount on the directory or file `at` (O_PATH descriptor).
 Status attach_mount(int mount_fd, int at);
 

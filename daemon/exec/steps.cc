@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <net/if.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -41,6 +42,15 @@ Status join_keyring(Sandbox&) {
   if (syscall(kKeyctl, kKeyctlJoinSession, nullptr) < 0 && errno != ENOSYS && errno != EDQUOT)
     return errno_error("join a new session keyring", errno);
   if (errno == EDQUOT) return errno_error("join a new session keyring", EDQUOT);
+  return {};
+}
+
+// A program starts with all dispositions at their defaults, whatever the daemon inherited.
+Status reset_signals(Sandbox&) {
+  struct sigaction plain {};
+  plain.sa_handler = SIG_DFL;
+  constexpr int kSignals = 64;  // KILL and STOP answer EINVAL
+  for (int s = 1; s <= kSignals; ++s) syscall(SYS_rt_sigaction, s, &plain, nullptr, kSignals / 8);
   return {};
 }
 
@@ -451,9 +461,15 @@ Status put_job_mounts(Sandbox& s) {
   return {};
 }
 
-// A directory for an overlay as an O_PATH descriptor of this mount namespace. Detached mounts are
-// first put on a scratch folder of the new root, since an overlay wants attached ones before
-// kernel 6.15.
+/// The folders of an overlay, opened and compared with the plan.
+struct OverlayDirs {
+  std::vector<Fd> lowers;
+  Fd layer;
+};
+
+// A root daemon passes detached mounts. An overlay takes folders of those only from mounts of this
+// namespace's owner (clone_private_mount(), Linux 6.15; before, of this namespace), so they are
+// first put on a scratch folder of the new root, and taken away when the overlays stand.
 Result<Fd> open_dir(Sandbox& s, const DirRef& d, int& scratch) {
   Fd fd;
   if (d.fd < 0) {
@@ -474,32 +490,17 @@ Result<Fd> open_dir(Sandbox& s, const DirRef& d, int& scratch) {
   return fd;
 }
 
-// Paths in overlay options cannot hold ':' or ',', so every layer is named by descriptor.
-Status put_overlay(Sandbox& s, const Overlay& o, int& scratch) {
-  std::vector<Fd> held;
-  std::string lower;
+Result<OverlayDirs> open_dirs(Sandbox& s, const Overlay& o, int& scratch) {
+  OverlayDirs out;
   for (const auto& d : o.lowers) {
     CODEXOS_ASSIGN(Fd fd, open_dir(s, d, scratch));
-    lower += (lower.empty() ? "" : ":") + std::string("/proc/self/fd/") + std::to_string(fd.get());
-    held.push_back(std::move(fd));
+    out.lowers.push_back(std::move(fd));
   }
-  CODEXOS_ASSIGN(Fd layer, open_dir(s, o.layer, scratch));
-  const std::string base = "/proc/self/fd/" + std::to_string(layer.get());
-  const std::string options =
-      "lowerdir=" + lower + ",upperdir=" + base + "/upper,workdir=" + base + "/work,userxattr";
-  CODEXOS_ASSIGN(Fd at, make_dirs_below(s.root.get(), o.target));
-  const std::string target = "/proc/self/fd/" + std::to_string(at.get());
-  if (mount("overlay", target.c_str(), "overlay", MS_NOSUID | MS_NODEV, options.c_str()) < 0)
-    return errno_error("mount overlay", errno);
-  return {};
+  CODEXOS_ASSIGN(out.layer, open_dir(s, o.layer, scratch));
+  return out;
 }
 
-Status put_overlays(Sandbox& s) {
-  int scratch = 0;
-  for (const auto& o : s.job->overlays) {
-    Status done = put_overlay(s, o, scratch);
-    if (!done) return std::move(done).error().during("hold back changes of " + o.target);
-  }
+Status clear_scratch(const Sandbox& s, int scratch) {
   for (int i = 0; i < scratch; ++i) {
     const std::string name = ".scratch/" + std::to_string(i);
     const Fd at(openat(s.root.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -512,15 +513,75 @@ Status put_overlays(Sandbox& s) {
   return {};
 }
 
+Result<Fd> mount_overlay(const OverlayDirs& dirs) {
+  const auto part = [&dirs](const char* name) {
+    return Fd(openat(dirs.layer.get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  };
+  const Fd upper = part("upper");
+  const Fd work = part("work");
+  if (!upper || !work) return errno_error("open the layer", errno);
+  std::vector<int> lowers;
+  for (const auto& fd : dirs.lowers) lowers.push_back(fd.get());
+  return new_overlay(lowers, upper.get(), work.get());
+}
+
+// Before Linux 6.13. Paths in overlay options cannot hold ':' or ',': layers are named by
+// descriptor.
+Status mount_overlay_by_name(const OverlayDirs& dirs, int at) {
+  std::string lower;
+  for (const auto& fd : dirs.lowers)
+    lower += (lower.empty() ? "" : ":") + std::string("/proc/self/fd/") + std::to_string(fd.get());
+  const std::string base = "/proc/self/fd/" + std::to_string(dirs.layer.get());
+  const std::string options =
+      "lowerdir=" + lower + ",upperdir=" + base + "/upper,workdir=" + base + "/work,userxattr";
+  const std::string target = "/proc/self/fd/" + std::to_string(at);
+  if (mount("overlay", target.c_str(), "overlay", MS_NOSUID | MS_NODEV, options.c_str()) < 0)
+    return errno_error("mount overlay", errno);
+  return {};
+}
+
+Status put_overlay(Sandbox& s, const Overlay& o, int& scratch) {
+  CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), o.target));
+  if (o.ready) return attach_mount(s.ahead.get(), at.get());
+  CODEXOS_ASSIGN(const OverlayDirs dirs, open_dirs(s, o, scratch));
+  if (const auto mounted = mount_overlay(dirs); mounted.ok())
+    return attach_mount(mounted->get(), at.get());
+  return mount_overlay_by_name(dirs, at.get());
+}
+
+Status put_overlays(Sandbox& s) {
+  int scratch = 0;
+  for (const auto& o : s.job->overlays) {
+    Status done = put_overlay(s, o, scratch);
+    if (!done) return std::move(done).error().during("hold back changes of " + o.target);
+  }
+  return clear_scratch(s, scratch);
+}
+
 Status put_write_through(Sandbox& s) {
   for (const auto& m : s.job->mounts)
     if (m.role == MountRole::write_through) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
   return {};
 }
 
-Status go_inside(Sandbox& s) {
+Status leave_host(Sandbox& s) {
+  if (s.inside) return {};
   forget_parent(s);
   CODEXOS_TRY(enter_root(s.root.get()));
+  s.inside = true;
+  return {};
+}
+
+/// Ahead of time, where nothing of the host's is opened by name any more: what a view shows comes
+/// as descriptors all or not at all (a root daemon), and so does what its jobs add.
+Status leave_host_early(Sandbox& s) {
+  for (const auto& m : s.view->mounts)
+    if (m.kind == MountKind::bind && m.fd >= 0) return leave_host(s);
+  return {};
+}
+
+Status make_root_read_only(Sandbox& s) {
+  forget_parent(s);
   MountFlags flags;
   flags.read_only = true;
   CODEXOS_TRY(set_mount(s.root.get(), flags, Recurse::no));
@@ -608,10 +669,11 @@ Status listen_to_renames(Sandbox& s) {
   return {};
 }
 
-// What is denied by argument is nothing that the rest of the set-up does, so it is loaded ahead of
-// time; the allow-list forbids mounts and comes last.
+// Ahead of time: what is denied by argument is nothing that the rest of the set-up does, and the
+// allow-list still has the calls that it needs. Those are refused by the last one, which is short.
 Status filter_arguments(Sandbox& s) { return load_filter(s.view->seccomp_deny); }
 Status filter_syscalls(Sandbox& s) { return load_filter(s.view->seccomp_allow); }
+Status end_set_up(Sandbox& s) { return load_filter(s.view->seccomp_seal); }
 
 struct Step {
   const char* name;
@@ -619,6 +681,7 @@ struct Step {
 };
 
 constexpr Step kViewSteps[] = {
+    {"signals", reset_signals},
     {"session keyring", join_keyring},
     {"id maps", wait_for_maps},
     {"out-of-memory preference", prefer_as_victim},
@@ -631,6 +694,7 @@ constexpr Step kViewSteps[] = {
     {"bounding set", drop_bounding_set},
     {"no new privileges", no_new_privileges},
     {"seccomp, arguments", filter_arguments},
+    {"seccomp", filter_syscalls},
 };
 
 constexpr Step kTemplateSteps[] = {
@@ -646,6 +710,7 @@ constexpr Step kTemplateSteps[] = {
 };
 
 constexpr Step kHelperSteps[] = {
+    {"signals", reset_signals},
     {"session keyring", join_keyring},
     {"id maps", map_oneself},
     {"inside user", become_inside_user},
@@ -654,9 +719,11 @@ constexpr Step kHelperSteps[] = {
     {"host name", set_hostname},
     {"loopback", raise_loopback},
     {"landlock rules", plan_second_wall},
+    {"enter the new root early", leave_host_early},
     {"bounding set", drop_bounding_set},
     {"no new privileges", no_new_privileges},
     {"seccomp, arguments", filter_arguments},
+    {"seccomp", filter_syscalls},
 };
 
 constexpr Step kJobSteps[] = {
@@ -664,12 +731,13 @@ constexpr Step kJobSteps[] = {
     {"overlays", put_overlays},
     {"written-through paths", put_write_through},
     {"landlock rules of the task", complete_second_wall},
-    {"enter the new root", go_inside},
+    {"enter the new root", leave_host},
+    {"read-only root", make_root_read_only},
     {"landlock", enter_second_wall},
     {"capabilities", drop_capabilities},
     {"hide the shim", hide_from_payload},
     {"seams of the overlays", listen_to_renames},
-    {"seccomp", filter_syscalls},
+    {"seccomp, end of the set-up", end_set_up},
 };
 
 template <size_t N>
@@ -695,7 +763,7 @@ bool check_view(const View& view, StepFailure& why) {
     text = "the plan maps to host uid or gid 0";
   else if (view.uid.inside == 0)
     text = "the plan maps to uid 0 inside";
-  else if (view.seccomp_allow.empty() || view.seccomp_deny.empty())
+  else if (view.seccomp_allow.empty() || view.seccomp_deny.empty() || view.seccomp_seal.empty())
     text = "the plan has no seccomp filters";
   else if (view.mounts.empty())
     text = "the plan has an empty view";
@@ -713,6 +781,19 @@ bool build_template(Sandbox& s, StepFailure& why) {
 bool build_view_of_helper(Sandbox& s, StepFailure& why) {
   return run_steps(kHelperSteps, s, why, Cause::not_isolated);
 }
+Status mount_ahead(Sandbox& s, const Overlay& o) {
+  forget_parent(s);
+  int scratch = 0;
+  auto mounted = [&]() -> Result<Fd> {
+    CODEXOS_ASSIGN(const OverlayDirs dirs, open_dirs(s, o, scratch));
+    return mount_overlay(dirs);
+  }();
+  CODEXOS_TRY(clear_scratch(s, scratch));
+  if (!mounted.ok()) return std::move(mounted).error();
+  s.ahead = *std::move(mounted);
+  return {};
+}
+
 bool build_job(Sandbox& s, StepFailure& why) {
   return run_steps(kJobSteps, s, why, Cause::start_failed);
 }

@@ -25,9 +25,11 @@ struct Sandbox {
   // Of a zygote's helper, whose working directory is the zygote's template.
   bool held = false;          // the view's descriptors are mounted in /.held of the template
   bool shared_units = false;  // units are taken from the template
-  Fd root;                    // O_PATH of the new root, a tmpfs, before it is entered
+  Fd root;                    // O_PATH of the new root, a tmpfs, until it is complete
+  bool inside = false;        // it is the root of this process
   std::string parent_path;    // the folder that was put into last, with its descriptor: lists
   Fd parent;                  // come folder by folder
+  Fd ahead;                   // an overlay that was mounted before the job came, detached
   LandlockRuleset wall;
   std::vector<Fd>
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
@@ -42,6 +44,8 @@ bool build_template(Sandbox& s, StepFailure& why);
 bool build_view(Sandbox& s, StepFailure& why);
 /// In a zygote's child: the same, units from the template.
 bool build_view_of_helper(Sandbox& s, StepFailure& why);
+/// Mounts an overlay that the job will probably bring, with `s.job_fds`; the job then says `ready`.
+Status mount_ahead(Sandbox& s, const Overlay& o);
 /// False and `why` filled when a step failed, as for the others.
 bool build_job(Sandbox& s, StepFailure& why);
 

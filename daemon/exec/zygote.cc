@@ -34,14 +34,41 @@ struct Request {
   Fd link, wake;
 };
 
-/// Until the eventfd says so, or the daemon is gone. A message on the socket alone does not wake:
+/// Until the eventfd says that there is a message, or the daemon is gone. A message on the socket alone does not wake:
 /// the kernel takes that as a hint that the sender is about to sleep (WF_SYNC) and keeps the woken
 /// one on the sender's processor, where the daemon goes on working.
-void wait_for_job() {
+Result<LinkMessage> next_message() {
   pollfd fds[] = {{kLink, 0, 0}, {kWake, POLLIN, 0}};
   while (poll(fds, 2, -1) < 0 && errno == EINTR) {
   }
-  close(kWake);
+  uint64_t count = 0;
+  (void)!read(kWake, &count, sizeof count);
+  return recv_link(kLink);
+}
+
+/// What the job will probably bring is mounted while nobody waits. Where it cannot be, nothing is
+/// said, and the job does it or says why.
+void prepare_overlay(Sandbox& s, LinkMessage& m) {
+  const auto overlay = from_binary<Overlay>(m.payload);
+  *s.job_fds = std::move(m.fds);
+  const bool mounted = overlay.ok() && mount_ahead(s, *overlay).ok();
+  s.job_fds->clear();
+  if (mounted && !send_link(kLink, LinkType::overlaid, "", {})) _exit(0);
+}
+
+/// A parked helper whose daemon has gone, or which is not needed, ends in silence.
+LinkMessage wait_for_job(Sandbox& s) {
+  for (;;) {
+    auto message = next_message();
+    if (!message.ok()) _exit(0);
+    if (message->type == LinkType::overlay) {
+      prepare_overlay(s, *message);
+      continue;
+    }
+    if (message->type != LinkType::job) _exit(0);
+    close(kWake);
+    return *std::move(message);
+  }
 }
 
 /// From here on a process of its own, PID 1 of the task's pid namespace.
@@ -66,14 +93,11 @@ void wait_for_job() {
   StepFailure why;
   if (!build_view_of_helper(s, why)) fail(why);
   if (!send_link(kLink, LinkType::parked, "", {})) _exit(0);
-  wait_for_job();
-  auto message = recv_link(kLink);
-  // A parked helper whose daemon has gone, or which is not needed, ends in silence.
-  if (!message.ok() || message->type != LinkType::job) _exit(0);
-  auto told = from_binary<Job>(message->payload);
+  LinkMessage message = wait_for_job(s);
+  auto told = from_binary<Job>(message.payload);
   if (!told.ok()) fail({"job", EINVAL, told.error().message, Cause::start_failed});
   job = *std::move(told);
-  job_fds = std::move(message->fds);
+  job_fds = std::move(message.fds);
   if (!build_job(s, why)) fail(why);
   ShimContext c;
   c.link_fd = kLink;

@@ -94,24 +94,47 @@ Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units)
   return h;
 }
 
-std::optional<std::unique_ptr<Helper>> Helpers::find_parked(const std::string& key) {
-  for (auto it = pool_.begin(); it != pool_.end();) {
-    if ((*it)->key != key) {
-      ++it;
-      continue;
-    }
-    auto h = std::move(*it);
-    it = pool_.erase(it);
-    if (h->link->alive()) return h;
-  }
-  return std::nullopt;
+Helper* Helpers::with_ahead(const std::string& key, const std::string& ahead) {
+  for (const auto& h : pool_)
+    if (h->key == key && h->ahead == ahead && h->link->alive()) return h.get();
+  return nullptr;
 }
 
-Result<std::unique_ptr<Helper>> Helpers::take(const View& view, bool own_units) {
+std::optional<std::unique_ptr<Helper>> Helpers::find_parked(const std::string& key,
+                                                            const std::string& ahead) {
+  pool_.remove_if([&key](const auto& h) { return h->key == key && !h->link->alive(); });
+  auto found = pool_.end();
+  for (auto it = pool_.begin(); it != pool_.end(); ++it) {
+    if ((*it)->key != key) continue;
+    if (found == pool_.end()) found = it;
+    if ((*it)->ahead == ahead) {
+      found = it;
+      break;
+    }
+  }
+  if (found == pool_.end()) return std::nullopt;
+  auto h = std::move(*found);
+  pool_.erase(found);
+  return h;
+}
+
+void Helpers::offer_parked() {
+  if (!on_parked_) return;
+  for (const auto& h : pool_)
+    if (h->parked && h->ahead.empty() && !h->ahead_hold) on_parked_(*h);
+}
+
+void Helpers::drop_ahead() {
+  pool_.remove_if([](const auto& h) { return h->ahead_hold != nullptr; });
+  schedule_refill(options_.refill_ms);
+}
+
+Result<std::unique_ptr<Helper>> Helpers::take(const View& view, bool own_units,
+                                              const std::string& ahead) {
   if (options_.parked > 0 && (!wanted_ || wanted_->key != view.key)) wanted_ = view;
   schedule_refill(options_.refill_ms);
   if (own_units) return start(view, true);
-  if (auto h = find_parked(view.key)) return std::move(*h);
+  if (auto h = find_parked(view.key, ahead)) return std::move(*h);
   return start(view, false);
 }
 
@@ -180,6 +203,9 @@ void Helpers::on_message(Helper* h, LinkMessage& m) {
     failures_ = 0;
     last_error_.clear();
     schedule_refill(0);
+    if (on_parked_) on_parked_(*h);
+  } else if (m.type == LinkType::overlaid) {
+    h->ahead = h->ahead_wanted;
   } else if (m.type == LinkType::failed) {
     const auto f = from_binary<StepFailure>(m.payload);
     on_lost(h, f.ok() ? f->step + ": " + f->text : f.error().message);

@@ -31,6 +31,10 @@ struct Helper {
   std::unique_ptr<Link> link;
   Fd wake;  // eventfd(2): written to after the job is sent
   std::string key;
+  // An overlay that it has mounted before its job, by the name that who asked for it gave it, and
+  // what belongs to that: both end together.
+  std::string ahead, ahead_wanted;
+  std::shared_ptr<void> ahead_hold;
   PidInfo process;  // pid 0: not told yet. In our pid namespace.
   Fd pidfd;
   bool parked = false;
@@ -55,7 +59,16 @@ class Helpers {
   /// A helper for `view`: a parked one, or a fresh one whose `parked` answer is still to come. The
   /// caller sets its link's handlers before the next turn. `own_units`: the task puts something
   /// into a read-only part of the view, which is then not shared. Error: it could not be started.
-  Result<std::unique_ptr<Helper>> take(const View& view, bool own_units);
+  /// `ahead`: has mounted that overlay, where there is one; empty: preferably has none.
+  Result<std::unique_ptr<Helper>> take(const View& view, bool own_units, const std::string& ahead);
+  /// The parked helper that take() would give for this overlay, or null.
+  Helper* with_ahead(const std::string& key, const std::string& ahead);
+  /// Called for each helper that was parked and has no overlay.
+  void on_parked(std::function<void(Helper&)> fn) { on_parked_ = std::move(fn); }
+  /// Calls it for those that there are.
+  void offer_parked();
+  /// Ends those that have an overlay: others take their places.
+  void drop_ahead();
   /// A fresh helper for `view`, whatever is parked; as take().
   Result<std::unique_ptr<Helper>> start(const View& view, bool own_units);
   /// A start is under way, until done() is called as often.
@@ -84,13 +97,15 @@ class Helpers {
   void park_one();
   void on_message(Helper* h, LinkMessage& m);
   void on_lost(Helper* h, const std::string& why);
-  std::optional<std::unique_ptr<Helper>> find_parked(const std::string& key);
+  std::optional<std::unique_ptr<Helper>> find_parked(const std::string& key,
+                                                     const std::string& ahead);
 
   Loop& loop_;
   Idmapper& idmapper_;
   HelperOptions options_;
   std::list<std::unique_ptr<Helper>> pool_;     // parked, or on the way there
   std::list<std::unique_ptr<Zygote>> zygotes_;  // most recently used first
+  std::function<void(Helper&)> on_parked_;
   std::optional<View> wanted_;                  // what the next task will probably need
   Loop::TimerId timer_ = 0;
   size_t starting_ = 0;

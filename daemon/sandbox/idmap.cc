@@ -137,11 +137,15 @@ Status Idmapper::map_view(View& view, std::vector<Fd>& fds) {
 Status Idmapper::map_job(Job& job, size_t before, std::vector<Fd>& fds) {
   if (!active()) return {};
   for (auto& m : job.mounts) CODEXOS_TRY(map_mount(m, before, fds));
-  for (auto& o : job.overlays) {
-    for (auto& lower : o.lowers) CODEXOS_TRY(map_dir(lower, before, fds));
-    CODEXOS_TRY(map_dir(o.layer, before, fds));
-  }
+  for (auto& o : job.overlays)
+    if (!o.ready) CODEXOS_TRY(map_overlay(o, before, fds));
   return {};
+}
+
+Status Idmapper::map_overlay(Overlay& o, size_t before, std::vector<Fd>& fds) {
+  if (!active()) return {};
+  for (auto& lower : o.lowers) CODEXOS_TRY(map_dir(lower, before, fds));
+  return map_dir(o.layer, before, fds);
 }
 
 }  // namespace codexos::daemon

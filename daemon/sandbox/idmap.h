@@ -34,6 +34,7 @@ class Idmapper {
   /// `before`: how many others of the message come before `fds`.
   Status map_view(View& view, std::vector<Fd>& fds);
   Status map_job(Job& job, size_t before, std::vector<Fd>& fds);
+  Status map_overlay(Overlay& o, size_t before, std::vector<Fd>& fds);
 
  private:
   Status map_mount(Mount& m, size_t before, std::vector<Fd>& fds);

@@ -19,23 +19,49 @@ bool needs_own_units(const View& view, const Job& job) {
   return false;
 }
 
+void wake(const Helper& h) {
+  const uint64_t one = 1;
+  (void)!write(h.wake.get(), &one, sizeof one);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job,
-                                                 const std::vector<Fd>& fds, Choice choice) {
-  std::vector<Fd> mapped;  // follow the caller's
-  CODEXOS_TRY(idmapper_.map_job(job, fds.size(), mapped));
+                                                 const std::vector<Fd>& fds, Choice choice,
+                                                 const std::string& ahead) {
   const bool own_units = needs_own_units(view, job);
   CODEXOS_ASSIGN(auto helper, choice == Choice::fresh ? helpers_.start(view, own_units)
-                                                      : helpers_.take(view, own_units));
+                                                      : helpers_.take(view, own_units, ahead));
+  if (!ahead.empty() && helper->ahead == ahead) job.overlays.front().ready = true;
+  std::vector<Fd> mapped;  // follow the caller's
+  CODEXOS_TRY(idmapper_.map_job(job, fds.size(), mapped));
   std::vector<int> numbers;
   for (const auto* list : {&fds, static_cast<const std::vector<Fd>*>(&mapped)})
     for (const auto& fd : *list) numbers.push_back(fd.get());
   helper->link->send(LinkType::job, job, numbers);
-  const uint64_t one = 1;
-  (void)!write(helper->wake.get(), &one, sizeof one);
+  wake(*helper);
   helper->wake.reset();
   return helper;
+}
+
+Status Launcher::mount_ahead(Helper& h, Overlay overlay, std::string ahead,
+                             std::shared_ptr<void> hold) {
+  std::vector<Fd> mapped;
+  CODEXOS_TRY(idmapper_.map_overlay(overlay, 0, mapped));
+  std::vector<int> numbers;
+  for (const auto& fd : mapped) numbers.push_back(fd.get());
+  h.ahead_wanted = std::move(ahead);
+  h.ahead_hold = std::move(hold);
+  h.link->send(LinkType::overlay, overlay, numbers);
+  wake(h);
+  return {};
+}
+
+std::shared_ptr<void> Launcher::ready_for(const View& view, const Job& job,
+                                          const std::string& ahead) {
+  if (ahead.empty() || needs_own_units(view, job)) return nullptr;
+  const Helper* h = helpers_.with_ahead(view.key, ahead);
+  return h == nullptr ? nullptr : h->ahead_hold;
 }
 
 Result<std::string> find_exec(const std::string& daemon_path, const char* codexos_exec_env) {

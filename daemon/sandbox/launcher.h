@@ -24,7 +24,12 @@ class Launcher {
   /// unavailable: this cannot be isolated here.
   enum class Choice { parked, fresh };
   Result<std::unique_ptr<Helper>> launch(const View& view, Job job, const std::vector<Fd>& fds,
-                                         Choice choice = Choice::parked);
+                                         Choice choice = Choice::parked,
+                                         const std::string& ahead = {});
+  /// Has a parked helper mount the one overlay that its job will probably have, under that name.
+  Status mount_ahead(Helper& h, Overlay overlay, std::string ahead, std::shared_ptr<void> hold);
+  /// What was given as `hold` to the helper that launch() would take for this job; null: none.
+  std::shared_ptr<void> ready_for(const View& view, const Job& job, const std::string& ahead);
 
  private:
   Helpers& helpers_;

@@ -64,6 +64,7 @@ using codexos::never_shown;
 struct SeccompPrograms {
   std::string allow;
   std::string deny;
+  std::string seal;
   std::string notify;  // empty: the profile has none
 };
 Result<SeccompPrograms> seccomp_programs(wire::SeccompProfile p);

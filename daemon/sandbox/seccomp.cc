@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall filter of a task and of the shim beside it: three BPF programs per profile.
+// The syscall filter of a task and of the shim beside it: four BPF programs per profile.
 //
 //   allow  what is not in kAllowed answers ENOSYS (programs then fall back), known-denied calls
 //   answer
 //          EPERM (programs then say why). Never KILL: a program that asks is not an attack.
+//          It is loaded before the set-up is complete and lets the calls pass that this needs.
+//   seal   allows by default and refuses those (kSetUp), as the table says. Loaded last.
 //   deny   allows by default and refuses by argument (kDenied, kModes).
 //   notify allows by default and asks the shim's worker where an overlay would show that it is one
 //          (kNotified; daemon/exec/seam_worker.h). Loaded only where there is an overlay.
@@ -26,6 +28,7 @@
 
 #include <array>
 #include <cerrno>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -354,6 +357,11 @@ constexpr Notified kNotified[] = {
      "who has taken rights from itself is not served: the worker would act with more"},
 };
 
+/// What codexos-exec still does behind the allow-list: mounts of the task, its root, its paths.
+constexpr const char* kSetUp =
+    "mount umount2 pivot_root open_tree=428 move_mount=429 fsopen=430 fsconfig=431 fsmount=432 "
+    "mount_setattr=442 open_tree_attr=467 openat2=437";
+
 /// personality(2): allowed by value, so it lives in the allow program.
 constexpr uint64_t kPersonalities[] = {0, kLow32, ADDR_NO_RANDOMIZE};
 constexpr Why kPersonalityWhy =
@@ -414,15 +422,41 @@ uint32_t action_of(Answer a) {
   return a == Answer::eperm ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ERRNO(ENOSYS);
 }
 
+/// The calls of a list, separated by spaces.
+std::vector<std::string> split_calls(const char* list) {
+  std::istringstream in(list);
+  std::vector<std::string> out;
+  for (std::string call; in >> call;) out.push_back(std::move(call));
+  return out;
+}
+
+/// What a task gets for each call of the table that is not ENOSYS like all others.
+std::map<std::string, Answer> answers(SeccompProfile p) {
+  std::map<std::string, Answer> out;
+  for (const auto& g : kCalls)
+    if (applies(g.in, p) && g.answer != Answer::enosys)
+      for (auto& call : split_calls(g.calls)) out.emplace(std::move(call), g.answer);
+  return out;
+}
+
 Result<std::string> make_allow(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ERRNO(ENOSYS)));
-  for (const auto& g : kCalls) {
-    if (!applies(g.in, p) || g.answer == Answer::enosys) continue;  // ENOSYS is what the rest gets
-    std::istringstream calls(g.calls);
-    for (std::string call; calls >> call;) CODEXOS_TRY(add(f.get(), action_of(g.answer), call, {}));
-  }
+  auto table = answers(p);
+  for (const auto& call : split_calls(kSetUp)) table[call] = Answer::allow;
+  for (const auto& [call, answer] : table) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
   for (const uint64_t value : kPersonalities)
     CODEXOS_TRY(add(f.get(), SCMP_ACT_ALLOW, "personality", {low32(0, value)}));
+  return export_bpf(f.get());
+}
+
+Result<std::string> make_seal(SeccompProfile p) {
+  CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
+  const auto table = answers(p);
+  for (const auto& call : split_calls(kSetUp)) {
+    const auto row = table.find(call);
+    const Answer answer = row == table.end() ? Answer::enosys : row->second;
+    if (answer != Answer::allow) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
+  }
   return export_bpf(f.get());
 }
 
@@ -453,6 +487,7 @@ Result<std::string> make_notify(SeccompProfile p) {
 Result<SeccompPrograms> compile(SeccompProfile p) {
   SeccompPrograms out;
   CODEXOS_ASSIGN(out.allow, make_allow(p));
+  CODEXOS_ASSIGN(out.seal, make_seal(p));
   CODEXOS_ASSIGN(out.deny, make_deny(p));
   CODEXOS_ASSIGN(out.notify, make_notify(p));
   return out;
@@ -482,8 +517,7 @@ std::vector<std::string> seccomp_table(SeccompProfile p) {
   std::vector<std::string> out;
   for (const auto& g : kCalls) {
     if (!applies(g.in, p)) continue;
-    std::istringstream calls(g.calls);
-    for (std::string call; calls >> call;)
+    for (const auto& call : split_calls(g.calls))
       out.push_back(bare(call) + ": " + std::string(name_of_answer(g.answer)) + ": " + g.why.text);
   }
   out.push_back(std::string("personality: by argument: ") + kPersonalityWhy.text);

@@ -251,6 +251,7 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   CODEXOS_ASSIGN(SeccompPrograms programs, seccomp_programs(r.seccomp));
   v.seccomp_allow = std::move(programs.allow);
   v.seccomp_deny = std::move(programs.deny);
+  v.seccomp_seal = std::move(programs.seal);
   v.seccomp_notify = std::move(programs.notify);
   v.key = key_of(v);
   return v;

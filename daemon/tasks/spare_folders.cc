@@ -102,6 +102,27 @@ Result<TaskFds> SpareFolders::create(const TaskPaths& paths, const std::vector<R
   return create_task_files(paths, boot_id_, roots);
 }
 
+SpareFolders::Lent::~Lent() {
+  if (!dir_.empty()) worker_.remove(dir_);
+}
+
+std::optional<TaskFds> SpareFolders::Lent::move_to(const std::string& dir) {
+  if (dir_.empty() ||
+      renameat2(AT_FDCWD, dir_.c_str(), AT_FDCWD, dir.c_str(), RENAME_NOREPLACE) < 0)
+    return std::nullopt;
+  dir_.clear();
+  return std::move(fds_);
+}
+
+std::shared_ptr<SpareFolders::Lent> SpareFolders::lend(Root root) {
+  if (ready_.empty()) return nullptr;
+  Spare spare = std::move(ready_.back());
+  ready_.pop_back();
+  auto lent = std::make_shared<Lent>(worker_, spare.dir, std::move(spare.fds));
+  root.layer = lent->layer();
+  return fit_layers(TaskPaths(spare.dir), {root}).ok() ? lent : nullptr;
+}
+
 void SpareFolders::give_back(const std::string& layers_dir) {
   if (keep_ == 0 || layers_.size() >= kMaxLayers) return worker_.remove(layers_dir);
   const std::string name = next_name();

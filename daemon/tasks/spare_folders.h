@@ -23,6 +23,25 @@ class SpareFolders {
 
   /// As create_task_files(), from a spare folder where there is one.
   Result<TaskFds> create(const TaskPaths& paths, const std::vector<Root>& roots);
+  /// One that is not a task's yet, though its layer is in use: removed unless it becomes one's.
+  class Lent {
+   public:
+    Lent(Worker& worker, std::string dir, TaskFds fds)
+        : worker_(worker), dir_(std::move(dir)), fds_(std::move(fds)) {}
+    ~Lent();
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    /// The folder becomes `dir`; nothing: it cannot.
+    std::optional<TaskFds> move_to(const std::string& dir);
+    std::string layer() const { return dir_ + "/layers/0"; }
+
+   private:
+    Worker& worker_;
+    std::string dir_;  // empty: it is a task's
+    TaskFds fds_;
+  };
+  /// With a layer that fits `root`, whose own `layer` is not looked at; null: there is none.
+  std::shared_ptr<Lent> lend(Root root);
   /// The layers of a task that changed nothing: used again when nothing of it is left in them, else
   /// removed.
   void give_back(const std::string& layers_dir);

@@ -173,7 +173,8 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
 std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
                                           const std::string& id, Begun& begun) {
   const TaskPaths paths(p_.home, request.tenant, id);
-  auto files = p_.spares.create(paths, start.workspace.roots);
+  std::string ahead;
+  auto files = p_.ahead.create(paths, start, ahead);
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   remember(*r, request.create);
@@ -184,7 +185,8 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
   // The helper prepares while we write; it does not run the program before GO.
-  auto helper = p_.launcher.launch(*start.view, start.job, fds);
+  auto helper =
+      p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
   if (!helper.ok()) return broken_start(std::move(helper).error(), id);
   r->helper = *std::move(helper);
   TaskRow row = make_row(request, start, id, start.job.secret);

@@ -33,6 +33,7 @@
 #include "daemon/sandbox/launcher.h"
 #include "daemon/store/store.h"
 #include "daemon/tasks/after_commit.h"
+#include "daemon/tasks/ahead.h"
 #include "daemon/tasks/feed.h"
 #include "daemon/tasks/planner.h"
 #include "daemon/tasks/spare_folders.h"
@@ -58,6 +59,7 @@ struct SupervisorParts {
   Worker& worker;
   Worker& copier;  // for what takes long: a start may wait behind another's copy, nothing else does
   SpareFolders& spares;
+  Ahead& ahead;
   Applier& applier;
   std::string home;
   std::string boot_id;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads both programs of a profile in a child and calls every denial, with and without high bits.
+// Loads the programs of a profile in a child and calls every denial, with and without high bits.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -46,7 +46,7 @@ bool install(const std::string& bpf) {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0;
 }
 
-// Runs all probes in a child behind both programs; errno per probe, 9999: the child never got
+// Runs all probes in a child behind the programs; errno per probe, 9999: the child never got
 // there.
 std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
                      const std::string& further = {}) {
@@ -59,7 +59,7 @@ std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
   const pid_t pid = fork();
   if (pid == 0) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install(programs->allow) ||
-        !install(programs->deny) || (!further.empty() && !install(further)))
+        !install(programs->deny) || !install(programs->seal) || (!further.empty() && !install(further)))
       _exit(1);
     for (size_t i = 0; i < probes.size(); ++i) {
       errno = 0;
@@ -255,7 +255,7 @@ TEST_CASE("a sleep goes on after stop and continue") {
   const pid_t pid = fork();
   if (pid == 0) {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (!install(programs->allow) || !install(programs->deny)) _exit(1);
+    if (!install(programs->allow) || !install(programs->deny) || !install(programs->seal)) _exit(1);
     const timespec t{0, 50'000'000};
     raise(SIGSTOP);
     _exit(syscall(SYS_nanosleep, &t, nullptr) == 0 ? 0 : 2);
