@@ -34,9 +34,9 @@ struct Request {
   Fd link, wake;
 };
 
-/// Until the eventfd says that there is a message, or the daemon is gone. A message on the socket alone does not wake:
-/// the kernel takes that as a hint that the sender is about to sleep (WF_SYNC) and keeps the woken
-/// one on the sender's processor, where the daemon goes on working.
+/// Until the eventfd says that there is a message, or the daemon is gone. A message on the socket
+/// alone does not wake: the kernel takes that as a hint that the sender is about to sleep (WF_SYNC)
+/// and keeps the woken one on the sender's processor, where the daemon goes on working.
 Result<LinkMessage> next_message() {
   pollfd fds[] = {{kLink, 0, 0}, {kWake, POLLIN, 0}};
   while (poll(fds, 2, -1) < 0 && errno == EINTR) {

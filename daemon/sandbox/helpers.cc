@@ -86,7 +86,7 @@ Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units)
   CODEXOS_ASSIGN(Zygote * zygote, zygote_for(view));
   CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
   auto h = std::make_unique<Helper>();
-  h->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  h->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
   if (!h->wake) return errno_error("eventfd", errno);
   zygote->link->send(LinkType::spawn, SpawnRequest{own_units}, {pair.second.get(), h->wake.get()});
   h->key = view.key;

@@ -29,7 +29,7 @@ namespace codexos::daemon {
 /// A link to a helper, and the process at its other end as soon as it is told.
 struct Helper {
   std::unique_ptr<Link> link;
-  Fd wake;  // eventfd(2): written to after the job is sent
+  Fd wake;  // eventfd(2), a semaphore: written to after each message to a parked helper
   std::string key;
   // An overlay that it has mounted before its job, by the name that who asked for it gave it, and
   // what belongs to that: both end together.
@@ -106,7 +106,7 @@ class Helpers {
   std::list<std::unique_ptr<Helper>> pool_;     // parked, or on the way there
   std::list<std::unique_ptr<Zygote>> zygotes_;  // most recently used first
   std::function<void(Helper&)> on_parked_;
-  std::optional<View> wanted_;                  // what the next task will probably need
+  std::optional<View> wanted_;  // what the next task will probably need
   Loop::TimerId timer_ = 0;
   size_t starting_ = 0;
   int failures_ = 0;

@@ -50,8 +50,8 @@ Result<TaskFds> Ahead::create(const TaskPaths& paths, const Start& start, std::s
 }
 
 void Ahead::remember(const Root& root) {
-  const bool same = last_ && last_->path == root.path && last_->dev == root.dev &&
-                    last_->ino == root.ino;
+  const bool same =
+      last_ && last_->path == root.path && last_->dev == root.dev && last_->ino == root.ino;
   last_ = root;
   if (forget_timer_ != 0) loop_.cancel(forget_timer_);
   forget_timer_ = loop_.after_ms(kForgetAfterMs, "forget overlays", [this] { forget(); });

@@ -185,8 +185,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
   // The helper prepares while we write; it does not run the program before GO.
-  auto helper =
-      p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
+  auto helper = p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
   if (!helper.ok()) return broken_start(std::move(helper).error(), id);
   r->helper = *std::move(helper);
   TaskRow row = make_row(request, start, id, start.job.secret);

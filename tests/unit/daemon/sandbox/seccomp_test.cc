@@ -59,7 +59,8 @@ std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
   const pid_t pid = fork();
   if (pid == 0) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install(programs->allow) ||
-        !install(programs->deny) || !install(programs->seal) || (!further.empty() && !install(further)))
+        !install(programs->deny) || !install(programs->seal) ||
+        (!further.empty() && !install(further)))
       _exit(1);
     for (size_t i = 0; i < probes.size(); ++i) {
       errno = 0;
