@@ -25,10 +25,12 @@ class PollSet {
   short ready(int index) const {
     return index < 0 ? short{0} : fds_[static_cast<size_t>(index)].revents;
   }
-  /// -1: no limit.
-  void wait(int timeout_ms) {
-    if (poll(fds_, count_, timeout_ms) >= 0) return;
+  /// -1: no limit. False: the time is over.
+  bool wait(int timeout_ms) {
+    const int ready = poll(fds_, count_, timeout_ms);
+    if (ready >= 0) return ready > 0;
     for (size_t i = 0; i < count_; ++i) fds_[i].revents = 0;
+    return true;
   }
 
  private:

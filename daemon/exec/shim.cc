@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/exec/shim.h"
 
+#include <malloc.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "core/base/binary.h"
 #include "core/base/clock.h"
@@ -22,6 +25,8 @@
 #include "daemon/exec/seams.h"
 #include "daemon/exec/session.h"
 
+extern "C" const char __executable_start, etext;  // the linker's: where the program's code lies
+
 namespace codexos::exec {
 namespace {
 
@@ -30,6 +35,7 @@ constexpr int64_t kAckUs = 2'000'000;        // how long a living daemon has to 
 constexpr int64_t kReapUs = 10'000'000;      // until processes that cannot be killed are given up
 constexpr int64_t kWatcherUs = 10'000'000;   // for clients that own nothing, after the end
 constexpr int64_t kInterruptUs = 2'000'000;  // a second SIGINT within this stops the task
+constexpr int64_t kLeanAfterMs = 1000;       // without anything to do
 constexpr size_t kMaxExecs = 16;
 
 uint64_t micros(const timeval& t) {
@@ -92,6 +98,7 @@ class Shim final : public SessionControl {
   void turn();
   int64_t next_deadline() const;
   void on_signals();
+  void become_lean();
   void on_outside_signal(const signalfd_siginfo& s);
   void reap();
   void on_child(pid_t pid, int status);
@@ -141,6 +148,7 @@ class Shim final : public SessionControl {
   Started started_;
   Ended end_;
   int64_t started_us_ = 0;  // CLOCK_MONOTONIC
+  bool lean_ = false;
   Deadlines limits_;
   Pause pause_;
   Cause stop_cause_ = Cause::none;
@@ -284,7 +292,10 @@ void Shim::turn() {
   // Rounded up: waking a moment early would spin.
   const int64_t wait_ms =
       at == kNever ? -1 : std::max<int64_t>(0, at - monotonic_us() + 999) / 1000;
-  polls_.wait(static_cast<int>(std::min<int64_t>(wait_ms, 60'000)));
+  const int64_t most_ms = lean_ ? 60'000 : kLeanAfterMs;
+  const int64_t idle_ms = lean_ ? -1 : kLeanAfterMs;
+  if (!polls_.wait(static_cast<int>(wait_ms < 0 ? idle_ms : std::min(wait_ms, most_ms))))
+    become_lean();
 
   if (polls_.ready(signals_poll_) != 0) on_signals();
   if (link_.react(polls_, monotonic_us())) send_state();
@@ -294,6 +305,17 @@ void Shim::turn() {
   seams_.react(polls_);
   check_time();
   advance();
+}
+
+// A shim waits most of its life. What building the sandbox touched, half of the program's code and
+// some heap, need not stay mapped meanwhile; what it still runs comes back page by page.
+void Shim::become_lean() {
+  if (std::exchange(lean_, true)) return;
+  malloc_trim(0);
+  constexpr uintptr_t kPage = 4096;
+  const uintptr_t from = reinterpret_cast<uintptr_t>(&__executable_start);
+  const uintptr_t to = reinterpret_cast<uintptr_t>(&etext) & ~(kPage - 1);
+  madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);  // NOLINT: clean file pages
 }
 
 void Shim::on_signals() {
