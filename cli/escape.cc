@@ -147,12 +147,14 @@ std::string printable(std::string_view s) {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (c < 0x20 || c == 0x7f) {
+    } else if (const size_t length = utf8_length(s.substr(i));
+               length == 0 || c < 0x20 || c == 0x7f) {
       out += fmt::format("\\x{:02x}", c);
     } else if (is_c1(s.substr(i, 2))) {
       out += fmt::format("\\u{:04x}", static_cast<unsigned char>(s[++i]));
     } else {
-      out += s[i];
+      out += s.substr(i, length);
+      i += length - 1;
     }
   }
   return out;

@@ -32,7 +32,7 @@ class EscapeFilter {
 std::string harmless(std::string_view line);
 
 /// One line of text from others (names, command lines) for tables and messages: every control as
-/// \n, \t or \xNN.
+/// \n, \t or \xNN, and so is every byte that is no UTF-8.
 std::string printable(std::string_view s);
 
 }  // namespace codexos::cli

@@ -118,6 +118,7 @@ TEST_CASE("colours pass, every other escape becomes text") {
 TEST_CASE("names of others cannot break a line") {
   CHECK(printable("a\nb\x1b[2J\t") == "a\\nb\\x1b[2J\\t");
   CHECK(printable("\xc2\x9bx ä") == "\\u009bx ä");
+  CHECK(printable("caf\xe9 \xf0\x9f\x98") == "caf\\xe9 \\xf0\\x9f\\x98");
 }
 
 TEST_CASE("each of 0, 1, 2 takes its own way") {
