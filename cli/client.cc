@@ -140,11 +140,17 @@ Result<Fd> Client::send(const Request& r, const std::vector<int>& fds, bool upgr
 }
 
 Result<http::Response> Client::exchange(const Request& r) {
-  CODEXOS_ASSIGN(const Fd fd, send(r, {}, false));
-  http::ResponseParser parser;
-  CODEXOS_TRY(read_response(fd.get(), parser, false, nullptr));
-  if (ctx_.globals.verbose) say(fmt::format("-> {}", parser.response().status));
-  return parser.response();
+  const auto ask = [&]() -> Result<http::Response> {
+    CODEXOS_ASSIGN(const Fd fd, send(r, {}, false));
+    http::ResponseParser parser;
+    CODEXOS_TRY(read_response(fd.get(), parser, false, nullptr));
+    return parser.response();
+  };
+  auto answer = ask();
+  // The daemon died between our connect and its answer: the next one knows as much.
+  if (!answer.ok() && answer.error().code == Code::unavailable && r.method == "GET") answer = ask();
+  if (answer.ok() && ctx_.globals.verbose) say(fmt::format("-> {}", answer->status));
+  return answer;
 }
 
 Error Client::failure(const http::Response& r) {

@@ -31,6 +31,7 @@ Error errno_error(std::string_view what, int err) {
       code = Code::conflict;
       break;
     case ECONNREFUSED:
+    case ECONNRESET:
     case ENOSYS:
     case EOPNOTSUPP:
       code = Code::unavailable;
