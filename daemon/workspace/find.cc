@@ -48,7 +48,10 @@ std::string refusal(const WorkspaceRequest& r, const PathFact& dir, const Host& 
     if (lies_in(dir.path, state, host)) return "it lies in the state folder of codexos";
     if (lies_in(state.path, dir, host)) return "it holds the state folder of codexos";
   }
-  for (const auto& never : never_shown(r.caller)) {
+  // All of them lie in a home; what holds a home was refused above.
+  const bool at_home =
+      path_within(dir.path, r.caller.home) || path_within(dir.path, r.caller.passwd_home);
+  for (const auto& never : at_home ? never_shown(r.caller) : std::vector<std::string>()) {
     PathFact fact;
     if (path_within(dir.path, never)) return never + " is never shown to a task";
     if (path_within(never, dir.path) && host.lookup(never, fact))
