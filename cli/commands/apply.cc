@@ -6,8 +6,6 @@
 #include "cli/commands/all.h"
 #include "cli/commands/apply_text.h"
 #include "cli/tasks.h"
-#include "cli/values.h"
-#include "core/base/path.h"
 
 namespace codexos::cli {
 namespace {
@@ -24,9 +22,7 @@ Result<wire::ApplyBody> make_body(const Invocation& inv) {
   if (body.allow_protected && body.skip_protected)
     return Error{
         Code::invalid, "only one of --allow-protected and --skip-protected can be given", {}};
-  CODEXOS_ASSIGN(const std::string cwd, current_folder());
-  for (const std::string& path : inv.payload)
-    body.paths.push_back(normal_path(absolute_path(path, cwd, "")));
+  CODEXOS_ASSIGN(body.paths, given_paths(inv));
   return body;
 }
 

@@ -7,6 +7,8 @@
 #include "cli/escape.h"
 #include "cli/render.h"
 #include "cli/tasks.h"
+#include "cli/values.h"
+#include "core/base/path.h"
 
 namespace codexos::cli {
 namespace {
@@ -101,6 +103,15 @@ Result<std::string> task_with_changes(Context& ctx, Client& client, const Invoca
   if (!task.ok()) return std::move(task).error();
   say_which(ctx, *task, "the last of");
   return task->id;
+}
+
+Result<std::vector<std::string>> given_paths(const Invocation& inv) {
+  std::vector<std::string> paths;
+  if (inv.payload.empty()) return paths;
+  CODEXOS_ASSIGN(const std::string cwd, current_folder());
+  for (const std::string& path : inv.payload)
+    paths.push_back(normal_path(absolute_path(path, cwd, "")));
+  return paths;
 }
 
 bool consents(const Context& ctx, const wire::ApplyResult& r) {

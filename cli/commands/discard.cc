@@ -11,9 +11,13 @@ namespace codexos::cli {
 
 Result<int> discard_task(Context& ctx, const Invocation& inv) {
   Client client(ctx);
+  wire::DiscardBody body;
+  CODEXOS_ASSIGN(body.paths, given_paths(inv));
   CODEXOS_ASSIGN(const std::string name, task_with_changes(ctx, client, inv));
-  CODEXOS_ASSIGN(const std::string reply,
-                 client.call(Request{"POST", task_path(name, "discard"), {}, {}}));
+  CODEXOS_ASSIGN(
+      const std::string reply,
+      client.call(Request{
+          "POST", task_path(name, "discard"), {}, json::encode(body, json::Defaults::omit)}));
   CODEXOS_ASSIGN(const auto task, json::decode<wire::Task>(reply, json::Unknown::ignore));
   constexpr std::string_view kNothing = "no changes waited";
   for (const std::string& note : task.notes)

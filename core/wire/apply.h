@@ -49,8 +49,11 @@ struct UndoBody {
 };
 
 struct DiscardBody {
+  std::vector<std::string> paths;
   template <class Self, class V>
-  static void fields(Self&, V&) {}
+  static void fields(Self& s, V& v) {
+    v("paths", s.paths, "only these: paths, folders or globs, relative to the workspace");
+  }
 };
 
 /// How an apply or undo came out. Only with `done` was anything written.

@@ -32,7 +32,7 @@ void discard(ApiParts& parts, const CallPtr& call) {
   if (!body.ok()) return call->fail(body.error());
   const auto row = parts.supervisor.find(call->param(0));
   if (!row.ok()) return call->fail(row.error());
-  parts.applier.discard(*row, [call](Result<wire::Task> r) { answer(*call, r); });
+  parts.applier.discard(*row, *body, [call](Result<wire::Task> r) { answer(*call, r); });
 }
 
 /// The task whose changes were applied (or undone) last in the workspace that a folder lies in.

@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/planner.h"
 
 namespace codexos::daemon {
 namespace {
@@ -125,6 +126,9 @@ Result<ApplyRequest> Applier::make_request(const TaskRow& row, const wire::Apply
   r.task = row.task.id;
   r.body = body;
   CODEXOS_ASSIGN(r.roots, roots_of(row));
+  const auto stored = json::decode<StoredCreate>(row.create_json, json::Unknown::ignore);
+  if (!stored.ok()) return stored.error();
+  r.protect = stored->policy.rights.protect;
   return r;
 }
 
@@ -217,44 +221,6 @@ void Applier::undo(const TaskRow& row, const std::string& apply, const wire::Und
   start(std::move(job));
 }
 
-void Applier::discard(const TaskRow& row, OnTask done) {
-  const auto& t = row.task;
-  if (!is_terminal(t.state))
-    return done(Error{Code::conflict, "task " + t.id + " is " + std::string(name_of(t.state)),
-                      "codexos stop " + t.id});
-  if (is_busy(t.id))
-    return done(Error{Code::conflict, "the changes of task " + t.id + " are being applied", {}});
-  if (t.changes_state == "continued")
-    return done(Error{Code::conflict, "another task went on from the changes of " + t.id,
-                      "discard that one first: codexos ps"});
-  if (t.changes_state == "applied")
-    return done(Error{Code::conflict, "the changes of task " + t.id + " were applied",
-                      "codexos undo " + t.id});
-  wire::Task out = t;
-  if (t.changes_state != "waiting") {
-    out.notes.push_back("no changes waited");
-    return done(out);
-  }
-  out.changes_state = "discarded";
-  const auto write = [&]() -> Status {
-    CODEXOS_TRY(set_changes_state(t.id, "discarded"));
-    // What it started from is the newest state of the workspace again.
-    if (!t.from.empty()) {
-      const auto from = p_.store.load_task(t.from);
-      if (from.ok() && from->task.changes_state == "continued")
-        CODEXOS_TRY(set_changes_state(t.from, "waiting"));
-    }
-    return add_event(row, wire::EventType::task_discarded, nullptr);
-  };
-  if (auto s = write(); !s.ok()) return done(std::move(s).error());
-  p_.after_commit.add(
-      [this, dir = paths(row).layers(), out, done] {
-        worker_->remove(dir);
-        done(out);
-      },
-      [done](const Error& why) { done(why); });
-}
-
 bool Applier::is_busy(const std::string& task) const {
   return std::any_of(jobs_.begin(), jobs_.end(),
                      [&](const JobPtr& job) { return job->row.task.id == task; });
@@ -283,7 +249,7 @@ void Applier::run_next() {
     job->running = true;
     begin.push_back(job);
   }
-  for (const JobPtr& job : begin) prepare(job);
+  for (const JobPtr& job : begin) job->discard ? drop_paths(job) : prepare(job);
 }
 
 void Applier::finish(const JobPtr& job, Result<wire::ApplyResult> result) {

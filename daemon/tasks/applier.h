@@ -59,9 +59,11 @@ class Applier {
   /// Undoes the newest apply (or undo) of the task, or the one with this id.
   void undo(const TaskRow& row, const std::string& apply, const wire::UndoBody& body,
             OnResult done);
-  void discard(const TaskRow& row, OnTask done);
+  void discard(const TaskRow& row, const wire::DiscardBody& body, OnTask done);
   /// Whether something of this task is being applied: its layers are in use.
   bool is_busy(const std::string& task) const;
+  /// Whether its layers are being written to: nothing may start from them now.
+  bool is_discarding(const std::string& task) const;
 
  private:
   /// Where a task's base is, and by how much the wall clock was ahead when it began.
@@ -80,6 +82,9 @@ class Applier {
     std::vector<Root> roots;
     std::optional<ApplyRequest> apply;
     std::optional<UndoRequest> undo;
+    std::optional<wire::DiscardBody> discard;  // of paths
+    uint64_t discarded = 0;
+    wire::ChangeCount count;  // of what is left after it
     OnResult done;
     std::map<std::string, KnownTask> known;  // of apply: by task
     std::vector<EarlierApply> earlier;       // on the same workspace, while its tasks ran
@@ -95,6 +100,9 @@ class Applier {
   void start(JobPtr job);
   void run_next();
   void finish(const JobPtr& job, Result<wire::ApplyResult> result);
+  void discard_some(const TaskRow& row, const wire::DiscardBody& body, OnTask done);
+  void drop_paths(const JobPtr& job);
+  void on_dropped(const JobPtr& job, const Status& status);
   void prepare(const JobPtr& job);
   void on_prepared(const JobPtr& job, const Status& status);
   void stage(const JobPtr& job);
@@ -108,6 +116,7 @@ class Applier {
             void (Applier::*then)(const JobPtr&, const Status&));
   void commit(const JobPtr& job, const Status& written, std::function<void()> then);
 
+  Status do_drop(Job& job);
   Status do_prepare(Job& job);
   Status do_stage(Job& job);
   Status do_swap(Job& job);
@@ -121,6 +130,7 @@ class Applier {
   Status write_done(Job& job);
   Status recover_one(ApplyRow row);
   Result<bool> leaves_applied(const ApplyRow& row);
+  Status write_discarded(const TaskRow& row);
   Status set_changes_state(const std::string& task, const std::string& state);
   Status add_event(const TaskRow& row, wire::EventType type,
                    const std::function<void(wire::Event&)>& fill);

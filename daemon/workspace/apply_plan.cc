@@ -89,18 +89,38 @@ std::optional<uint32_t> merge_modes(uint32_t base, uint32_t now, uint32_t after)
   return std::nullopt;
 }
 
-std::string why_refused(const Facts& after, const std::string& root, const std::string& path,
-                        const std::string& target) {
+std::string why_refused(const Facts& after) {
   if (S_ISFIFO(after.mode)) return "a named pipe";
   if (S_ISSOCK(after.mode)) return "a socket";
   if (S_ISCHR(after.mode) || S_ISBLK(after.mode)) return "a device";
-  if (!after.is_link()) return {};
-  // Counted, not resolved: what a ".." passes may be a link itself on the host.
+  return {};
+}
+
+namespace {
+
+/// Counted, not resolved: what a ".." passes may be a link itself on the host.
+bool climbs(std::string_view target) {
+  return target.find("/../") != std::string_view::npos || target.ends_with("/..");
+}
+
+/// Programs and libraries that every task sees, read-only and at the same place as outside: a link
+/// to them (the python3 of a virtual environment) says the same on both sides.
+bool is_system_program(std::string_view target) {
+  static constexpr std::string_view kFolders[] = {"/usr/",   "/bin/", "/sbin/",     "/lib/",
+                                                  "/lib64/", "/opt/", "/nix/store/"};
+  return std::any_of(std::begin(kFolders), std::end(kFolders),
+                     [&](std::string_view f) { return target.starts_with(f); });
+}
+
+}  // namespace
+
+std::string why_leaves(const std::string& root, const std::string& path,
+                       const std::string& target) {
+  const std::string why = "a link that leaves the workspace: " + path_text(target);
   if (target.starts_with("/")) {
-    if (path_within(normal_path(target), root) && target.find("/../") == std::string::npos &&
-        !target.ends_with("/.."))
-      return {};
-    return "a link that leaves the workspace: " + target;
+    if (climbs(target)) return why;
+    const bool stays = path_within(normal_path(target), root) || is_system_program(target);
+    return stays ? std::string() : why;
   }
   int depth = static_cast<int>(std::count(path.begin(), path.end(), '/'));
   for (size_t at = 0; at <= target.size();) {
@@ -109,7 +129,7 @@ std::string why_refused(const Facts& after, const std::string& root, const std::
     at = slash + 1;
     if (part.empty() || part == ".") continue;
     depth += part == ".." ? -1 : 1;
-    if (depth < 0) return "a link that leaves the workspace: " + target;
+    if (depth < 0) return why;
   }
   return {};
 }

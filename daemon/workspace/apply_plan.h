@@ -61,10 +61,12 @@ Judgement judge(const Delta& d, const Recorded* recorded, const TaskTimes& times
 /// Nothing: both changed it, and differently.
 std::optional<uint32_t> merge_modes(uint32_t base, uint32_t now, uint32_t after);
 
-/// Why an entry of this kind is never written to a user's folder; empty: it may be. `target`: of a
-/// symlink at `path` below the real folder `root`.
-std::string why_refused(const Facts& after, const std::string& root, const std::string& path,
-                        const std::string& target);
+/// Why an entry of this kind is never written to a user's folder; empty: it may be.
+std::string why_refused(const Facts& after);
+
+/// Why a symlink at `path` below the real folder `root` needs consent: it leads out of the
+/// workspace, and not to a program or library of the system. Empty: it does not.
+std::string why_leaves(const std::string& root, const std::string& path, const std::string& target);
 
 // --- operations ---------------------------------------------------------------------------------
 

@@ -161,14 +161,8 @@ class RootPlan {
   std::string why_not(const Delta& d) const {
     // A pipe or socket of the user's that the task removed could not be brought back.
     if (d.before && !d.before->is_dir() && !d.before->is_file() && !d.before->is_link())
-      return why_refused(*d.before, root_.path, d.path, {}) + " here, which undo could not restore";
-    if (!d.after) return {};
-    std::string target;
-    if (d.after->is_link()) {
-      auto link = layers_.link_after(d);
-      if (link.ok()) target = *link;
-    }
-    return why_refused(*d.after, root_.path, d.path, target);
+      return why_refused(*d.before) + " here, which undo could not restore";
+    return d.after ? why_refused(*d.after) : std::string();
   }
 
   void refuse() {
@@ -196,9 +190,19 @@ class RootPlan {
       if (c.taken) deltas.push_back(c.delta);
     GateOptions o;
     o.git_dir = root_.role != MountRole::workspace;
+    o.names = request_.protect;
     for (const Protected& p : find_protected(deltas, layers_, o)) {
       result_.protected_.push_back(note(p.path, p.why, p.what));
       if (Choice* c = find(p.path); c != nullptr && request_.body.skip_protected) leave_out(*c);
+    }
+    for (Choice& c : choices_) {
+      if (!c.taken || !c.delta.after || !c.delta.after->is_link()) continue;
+      const auto target = layers_.link_after(c.delta);
+      const std::string why = target.ok() ? why_leaves(root_.path, c.delta.path, *target)
+                                          : "a link that cannot be read";
+      if (why.empty()) continue;
+      result_.protected_.push_back(note(c.delta.path, why));
+      if (request_.body.skip_protected) leave_out(c);
     }
   }
 
@@ -329,6 +333,17 @@ class RootPlan {
     return MergeBase{std::move(found->text), task_changed ? d.before->mode : d.after->mode};
   }
 
+  /// A `git status` outside writes the index, and says nothing by it.
+  bool is_only_refreshed(const Choice& c, const Recorded* recorded, const TaskTimes& times) const {
+    if (!c.delta.after || !c.delta.before || !c.delta.before->is_file()) return false;
+    if (is_clean_index(request_.roots[0], root_.path + "/" + c.delta.path)) return true;
+    if (recorded == nullptr || !recorded->facts || !is_older(*recorded->facts, times) ||
+        !is_git_path(root_, c.delta.path))
+      return false;
+    const auto was = images_.open(recorded->digest);
+    return was.ok() && same_index(was->get(), layers_.open_before(c.delta).get());
+  }
+
   Status decide(Choice& c) {
     const TaskKnowledge* k = knowledge(c.delta);
     const std::optional<Recorded> known =
@@ -345,9 +360,7 @@ class RootPlan {
       j.verdict = Verdict::conflict;
       j.why = "the task changed it, and it was written here since the task ended";
     }
-    // A `git status` outside writes the index, and says nothing by it.
-    if (j.verdict == Verdict::conflict && c.delta.after && c.delta.before &&
-        is_clean_index(request_.roots[0], root_.path + "/" + c.delta.path))
+    if (j.verdict == Verdict::conflict && is_only_refreshed(c, recorded, times))
       j.verdict = Verdict::take;
     if (j.verdict == Verdict::take) return {};
     std::optional<MergeBase> base = recorded_base(recorded, times);
@@ -587,6 +600,10 @@ Result<Prepared> prepare_apply(const ApplyRequest& request, Images& images) {
 ApplyRun::OpenContent open_contents(Prepared& p, Images& images) {
   return [&p, &images](size_t i) -> Result<Fd> {
     const Content& c = p.contents.at(i);
+    if (c.has_text && c.layers == nullptr) {  // of undo: the attributes stay those of here
+      p.ops[i].post.xattrs = p.ops[i].pre.xattrs;
+      return fd_of_text(c.text);
+    }
     if (!c.digest.empty()) return images.open(c.digest);
     Fd fd = c.layers->open_after(c.delta);
     if (!fd) return errno_error("open what the task left", errno);

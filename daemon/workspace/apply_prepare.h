@@ -39,6 +39,7 @@ struct ApplyRequest {
   std::map<std::string, TaskKnowledge> tasks;             // by id
   std::map<RootAndPath, std::vector<Replaced>> replaced;  // by other applies, oldest first
   wire::ApplyBody body;
+  std::vector<std::string> protect;  // names beside the gate's own
 };
 
 /// Where the content of an operation's file comes from.

@@ -18,6 +18,7 @@
 #include "core/base/path.h"
 #include "core/os/file.h"
 #include "daemon/workspace/apply_run.h"
+#include "daemon/workspace/merge.h"
 
 namespace codexos::daemon {
 namespace {
@@ -234,7 +235,12 @@ Status ApplyRun::put_file(Op& op, size_t i, const OpenContent& content) {
   const Fd to(openat(dir, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!to) return errno_error("create", errno);
   CODEXOS_TRY(copy_content(from.get(), to.get()));
-  CODEXOS_ASSIGN(const std::string digest, images_->digest(to.get()));
+  // What was written over a text or git's index is kept as well: undo needs it as the base of a
+  // merge, or to tell that git only refreshed it.
+  const bool kept =
+      op.pre.kind == EntryKind::file && (op.post.size <= kMergeLimit || op.path.ends_with("index"));
+  CODEXOS_ASSIGN(const std::string digest,
+                 kept ? images_->keep(to.get()) : images_->digest(to.get()));
   if (!op.post.digest.empty() && op.post.digest != digest)
     return Error{Code::internal, "its kept content is damaged", {}};
   CODEXOS_TRY(own(dir, name, op));

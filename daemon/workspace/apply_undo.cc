@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Undo: the operations of an apply the other way round, for every path that is still what we wrote.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
+#include "core/base/clock.h"
 #include "daemon/workspace/apply_prepare.h"
 #include "daemon/workspace/commit.h"
+#include "daemon/workspace/merge.h"
 
 namespace codexos::daemon {
 namespace {
@@ -75,20 +80,81 @@ class Undo {
     if (same(found, op.pre)) return {};
     const bool ours = op.post.kind == EntryKind::folder && op.pre.kind != EntryKind::folder
                           ? found.kind == EntryKind::folder
-                          : same(found, op.post) || is_index_of_head(op, found);
-    if (!ours && !take_anyway(op, found)) return {};
+                          : same(found, op.post) || is_only_refreshed(op, found);
     Op back;
     back.root = op.root;
     back.path = op.path;
-    back.pre = std::move(found);
+    back.pre = found;
     back.post = op.pre;
+    if (!ours && merge(op, back)) {
+      if (back.post.digest != back.pre.digest || back.post.mode != (back.pre.mode & kPermissions))
+        ops_.push_back(std::move(back));
+      return {};
+    }
+    if (!ours && !take_anyway(op, found)) return {};
     ops_.push_back(std::move(back));
     return {};
   }
 
+  /// With --on-conflict merge, of a text that was changed since: what the apply did to it is taken
+  /// out of what is there now. False: that cannot be.
+  bool merge(const Op& op, Op& back) {
+    if (request_.body.on_conflict != OnConflict::merge) return false;
+    for (const Side* side : std::initializer_list<const Side*>{&op.pre, &op.post, &back.pre})
+      if (side->kind != EntryKind::file) return false;
+    const auto base = text_of(op.post.digest), before = text_of(op.pre.digest);
+    const auto now = text_here(op, back.pre.digest);
+    if (!base || !before || !now) return false;
+    auto merged = merge_texts(*base, *now, *before, path_text(op.path), request_.task);
+    if (!merged.ok()) return false;
+    const auto mode = merge_modes(op.post.mode, back.pre.mode, op.pre.mode);
+    back.post = Side{};
+    back.post.kind = EntryKind::file;
+    back.post.mode = mode ? *mode : back.pre.mode & kPermissions;
+    back.post.size = merged->text.size();
+    back.post.digest = images_.digest_of(merged->text);
+    back.post.mtime_ns = now_us() * 1000;
+    back.post.uid = back.pre.uid;
+    back.post.gid = back.pre.gid;
+    back.post.nlink = 1;
+    std::string why = "changed here since the apply";
+    if (!merged->clean) why += "; conflict markers are in it";
+    out_.result.merged.push_back({path_text(op.path), root_path(op), {}, std::move(why)});
+    merged_[{op.root, op.path}] = std::move(merged->text);
+    return true;
+  }
+  static std::optional<std::string> text_in(const Fd& fd) {
+    std::string out(kMergeLimit + 1, '\0');
+    size_t at = 0;
+    while (fd && at < out.size()) {
+      const ssize_t n = pread(fd.get(), out.data() + at, out.size() - at, static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return std::nullopt;
+      if (n == 0) break;
+      at += static_cast<size_t>(n);
+    }
+    out.resize(at);
+    if (!fd || !is_mergeable_text(out)) return std::nullopt;
+    return out;
+  }
+  std::optional<std::string> text_of(const std::string& digest) const {
+    const auto fd = images_.open(digest);
+    return fd.ok() ? text_in(*fd) : std::nullopt;
+  }
+  std::optional<std::string> text_here(const Op& op, const std::string& digest) const {
+    auto text = text_in(open_below(real(op).base(), op.path, O_RDONLY));
+    if (text && images_.digest_of(*text) != digest) return std::nullopt;
+    return text;
+  }
+
   /// A `git status` since then writes the index, and says nothing by it.
-  bool is_index_of_head(const Op& op, const Side& found) const {
-    return op.post.kind == EntryKind::file && found.kind == EntryKind::file &&
+  bool is_only_refreshed(const Op& op, const Side& found) const {
+    if (op.post.kind != EntryKind::file || found.kind != EntryKind::file ||
+        !in_git_dir(request_.roots.at(op.root).role, op.path))
+      return false;
+    const auto wrote = images_.open(op.post.digest);
+    return (wrote.ok() &&
+            same_index(wrote->get(), open_below(real(op).base(), op.path, O_RDONLY).get())) ||
            is_clean_index(request_.roots.front(), root_path(op) + "/" + op.path);
   }
 
@@ -177,6 +243,10 @@ class Undo {
     out_.result.applied.push_back(std::move(c));
     Content content;
     content.digest = op.post.digest;
+    if (const auto merged = merged_.find({op.root, op.path}); merged != merged_.end()) {
+      content.text = std::move(merged->second);
+      content.has_text = true;
+    }
     const auto was = was_.find({op.root, op.path});
     if (op.post.nlink > 1 && was != was_.end())
       content.inode = request_.inodes + "/" + std::to_string(was->second);
@@ -189,6 +259,7 @@ class Undo {
   Prepared& out_;
   std::vector<Op> ops_;
   std::map<std::pair<uint32_t, std::string>, size_t> was_;  // index in the apply
+  std::map<std::pair<uint32_t, std::string>, std::string> merged_;
 };
 
 }  // namespace

@@ -24,6 +24,8 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kTextProbe = 8000;
+constexpr uint64_t kIndexLimit = 16 << 20;
+constexpr std::string_view kIndexMagic = "DIRC";  // gitformat-index(5)
 constexpr size_t kMaxFile = 512 << 20;
 
 std::string below(const std::string& dir, const std::string& name) {
@@ -208,12 +210,15 @@ class Recorder {
   }
 
   bool take_content(int fd, BaseEntry& e) {
-    if (e.size <= left_.kept_bytes) {
+    // git refreshes its index without saying anything by it: that takes the whole one to tell.
+    const bool is_index = e.path == "index" || e.path.ends_with("/index");
+    if (e.size <= (is_index ? kIndexLimit : left_.kept_bytes)) {
       const auto bytes = read_bytes(fd, e.size);
       if (!bytes.ok() || bytes->size() != e.size) return false;
       e.digest = sha256_hex(*bytes);
       // Without the object there is no merge, but the digest still tells equal content.
-      e.kept = is_text(*bytes) && objects_.put_bytes(*bytes).ok();
+      const bool kept = is_text(*bytes) || (is_index && bytes->starts_with(kIndexMagic));
+      e.kept = kept && objects_.put_bytes(*bytes).ok();
       return true;
     }
     auto digest = sha256_of_file(fd);

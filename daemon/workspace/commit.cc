@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "daemon/workspace/as_owner.h"
 #include "daemon/workspace/layers.h"
@@ -287,6 +288,35 @@ bool is_clean_index(const Root& root, const std::string& file) {
   git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
   return git_diff_tree_to_index(diff.out(), repo.get(), tree.get(), index.get(), &options) == 0 &&
          git_diff_num_deltas(diff.get()) == 0;
+}
+
+namespace {
+
+bool open_index(int fd, Index& index) {
+  char magic[4] = {};
+  return pread(fd, magic, sizeof magic, 0) == 4 && std::memcmp(magic, "DIRC", 4) == 0 &&
+         git_index_open(index.out(), ("/proc/self/fd/" + std::to_string(fd)).c_str()) == 0;
+}
+
+}  // namespace
+
+bool same_index(int a, int b) {
+  use_libgit2();
+  Index one, other;
+  if (a < 0 || b < 0 || !open_index(a, one) || !open_index(b, other)) return false;
+  const size_t n = git_index_entrycount(one.get());
+  if (n != git_index_entrycount(other.get())) return false;
+  constexpr uint16_t kSaid = GIT_INDEX_ENTRY_INTENT_TO_ADD | GIT_INDEX_ENTRY_SKIP_WORKTREE;
+  for (size_t i = 0; i < n; ++i) {
+    const git_index_entry* x = git_index_get_byindex(one.get(), i);
+    const git_index_entry* y = git_index_get_byindex(other.get(), i);
+    if (std::strcmp(x->path, y->path) != 0 || git_oid_equal(&x->id, &y->id) == 0 ||
+        x->mode != y->mode || git_index_entry_stage(x) != git_index_entry_stage(y) ||
+        ((x->flags ^ y->flags) & GIT_INDEX_ENTRY_VALID) != 0 ||
+        ((x->flags_extended ^ y->flags_extended) & kSaid) != 0)
+      return false;
+  }
+  return true;
 }
 
 }  // namespace codexos::daemon

@@ -43,4 +43,8 @@ Result<bool> take_commit_back(const Root& root, uint32_t index, const std::vecto
 /// written it.
 bool is_clean_index(const Root& root, const std::string& file);
 
+/// Whether both open files are indexes of git that name the same versions: they differ in what
+/// lstat(2) said, which git looks up anew by itself.
+bool same_index(int a, int b);
+
 }  // namespace codexos::daemon

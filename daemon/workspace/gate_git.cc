@@ -51,6 +51,7 @@ constexpr DataRow kData[] = {
     {"logs", Kind::tree, GitPart::data},
     {"reftable", Kind::tree, GitPart::data},
     {"rr-cache", Kind::tree, GitPart::data},
+    {"opencode", Kind::file, GitPart::data},  // its name for the project
     {"lfs", Kind::folder, GitPart::data},
     {"lfs/objects", Kind::tree, GitPart::data},
     {"lfs/tmp", Kind::tree, GitPart::data},

@@ -23,6 +23,7 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kBlock = 256 << 10;
+constexpr off_t kSmall = 1 << 20;
 constexpr const char* kTempPrefix = "new-";
 
 bool is_id(std::string_view s) {
@@ -47,6 +48,21 @@ Status write_at(int fd, const char* bytes, size_t n, off_t at) {
     n -= static_cast<size_t>(w);
   }
   return {};
+}
+
+/// The whole file, or its first kSmall bytes.
+Result<std::string> read_small(int fd) {
+  std::string out(static_cast<size_t>(kSmall), '\0');
+  size_t at = 0;
+  while (at < out.size()) {
+    const ssize_t n = pread(fd, out.data() + at, out.size() - at, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("read for an object", errno);
+    if (n == 0) break;
+    at += static_cast<size_t>(n);
+  }
+  out.resize(at);
+  return out;
 }
 
 struct Stored {
@@ -135,16 +151,24 @@ Result<ObjectStore::Temp> ObjectStore::make_temp() {
   return temp;
 }
 
-Result<std::string> ObjectStore::keep_as(Temp temp, std::string id, uint64_t size) {
+/// Whether it is there; then it is young again, so that a sweep leaves it to its new reference.
+Result<bool> ObjectStore::touch(const std::string& id, uint64_t size) const {
   const std::string place = place_of(id);
   struct stat st {};
-  if (fstatat(fd_.get(), place.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-      static_cast<uint64_t>(st.st_size) == size) {
-    // It is there: young again, so that a sweep leaves it to its new reference.
-    if (utimensat(fd_.get(), place.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) < 0)
-      return errno_error("touch object " + id, errno);
-    return id;
+  if (fstatat(fd_.get(), place.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+      static_cast<uint64_t>(st.st_size) != size)
+    return false;
+  if (utimensat(fd_.get(), place.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (errno == ENOENT) return false;
+    return errno_error("touch object " + id, errno);
   }
+  return true;
+}
+
+Result<std::string> ObjectStore::keep_as(Temp temp, std::string id, uint64_t size) {
+  const std::string place = place_of(id);
+  CODEXOS_ASSIGN(const bool there, touch(id, size));
+  if (there) return id;
   if (mkdirat(fd_.get(), place.substr(0, 2).c_str(), 0700) < 0 && errno != EEXIST)
     return errno_error("make " + dir_ + "/" + place.substr(0, 2), errno);
   if (fchmod(temp.fd.get(), 0400) < 0) return errno_error("chmod object", errno);
@@ -154,16 +178,25 @@ Result<std::string> ObjectStore::keep_as(Temp temp, std::string id, uint64_t siz
   return id;
 }
 
+/// What fits into memory is written only if it is not there yet.
 Result<std::string> ObjectStore::put(int fd) {
+  struct stat st {};
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < kSmall) {
+    CODEXOS_ASSIGN(const std::string bytes, read_small(fd));
+    if (bytes.size() < static_cast<size_t>(kSmall)) return put_bytes(bytes);
+  }
   CODEXOS_ASSIGN(Temp temp, make_temp());
   CODEXOS_ASSIGN(Stored stored, clone_or_copy(fd, temp.fd.get()));
   return keep_as(std::move(temp), std::move(stored.id), stored.size);
 }
 
 Result<std::string> ObjectStore::put_bytes(std::string_view bytes) {
+  const std::string id = sha256_hex(bytes);
+  CODEXOS_ASSIGN(const bool there, touch(id, bytes.size()));
+  if (there) return id;
   CODEXOS_ASSIGN(Temp temp, make_temp());
   CODEXOS_TRY(write_at(temp.fd.get(), bytes.data(), bytes.size(), 0));
-  return keep_as(std::move(temp), sha256_hex(bytes), bytes.size());
+  return keep_as(std::move(temp), id, bytes.size());
 }
 
 bool ObjectStore::has(const std::string& id) const {

@@ -50,6 +50,7 @@ class ObjectStore {
   ObjectStore() = default;
   struct Temp;
   Result<Temp> make_temp();
+  Result<bool> touch(const std::string& id, uint64_t size) const;
   Result<std::string> keep_as(Temp temp, std::string id, uint64_t size);
 
   std::string dir_;

@@ -18,7 +18,8 @@ for fault in fdatasync:EIO pwrite64:ENOSPC pwrite64:EIO; do
   step "$fault, from the start's commit on, then well again"
   # The first start meets it, in each of its tries; how many calls that are is not counted here.
   for n in 1 2 3 5 7; do
-    traced_daemon -o /dev/null -e "trace=$call" -e "inject=$call:error=$error:when=$((base + n))"
+    # A fault before it listens lets it end with the reason.
+    traced_daemon -o /dev/null -e "trace=$call" -e "inject=$call:error=$error:when=$((base + n))" || continue
     pid=$(daemon_pid)
     refused=0
     for name in one two three; do

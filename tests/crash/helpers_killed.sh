@@ -7,13 +7,6 @@
 work
 expect_ok codexos run -- true
 pid=$(daemon_pid)
-# The daemon's zygotes and helpers, and what zygotes have parked.
-made_by() {
-  local children
-  children=$(ps -o pid= --ppid "$1" | xargs || true)
-  [ -n "$children" ] || return 0
-  printf '%s %s' "$children" "$(for c in $children; do ps -o pid= --ppid "$c" || true; done | xargs)"
-}
 for _ in 1 2 3 4 5; do
   children=$(made_by "$pid")
   for child in $children; do kill -KILL "$child" 2>/dev/null || true; done

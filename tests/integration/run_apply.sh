@@ -48,6 +48,14 @@ expect_match "$err" 'error: .*\.envrc'
 expect_no_file eight
 expect_code 125 codexos --json run --apply -- sh -c 'echo x >.envrc'
 expect_eq "$(jq -r 'select(.type == "task.ended") | .cause' <<<"$out")" apply_failed
+step 'consent that is given, or the rest'
+expect_ok codexos run --apply --allow-protected -- sh -c 'echo x >.envrc'
+expect_eq "$(cat .envrc)" x
+expect_ok codexos run --apply-on-success --skip-protected --name rest -- sh -c 'echo y >.envrc; echo 1 >ten'
+expect_eq "$(cat .envrc ten | xargs)" 'x 1'
+expect_eq "$(field rest .changes_state)" waiting
+expect_error 125 'only one' codexos run --apply --allow-protected --skip-protected -- true
+expect_error 125 'need apply' codexos run --allow-protected -- true
 step 'an option that makes no sense'
 expect_error 125 overlay codexos run --apply --mode direct -- true
 expect_error 125 'only one' codexos run --apply --apply-on-success -- true

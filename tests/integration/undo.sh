@@ -38,6 +38,23 @@ expect_no_file keep
 expect_ok codexos undo t --on-conflict ours
 expect_file keep/deep/one
 expect_eq "$(cat two)" mine
+step 'merge: only the lines of the apply are taken back'
+seq 1 20 >text; sleep 0.1
+expect_ok codexos run --name m -- sh -c 'sed -i "s/^3$/three/" text; chmod 755 text'
+expect_ok codexos apply m
+sed -i 's/^17$/seventeen/' text
+expect_error 5 '1 conflict' codexos undo m
+expect_has "$(cat text)" three
+expect_ok codexos undo m --on-conflict merge
+expect_has "$err" merged
+expect_eq "$(cat text)" "$(seq 1 20 | sed 's/^17$/seventeen/')"
+expect_eq "$(stat -c %a text)" 644
+expect_ok codexos undo m
+expect_eq "$(cat text)" "$(seq 1 20 | sed 's/^3$/three/;s/^17$/seventeen/')" 'the undo of a merged undo'
+step 'merge of the same line: markers'
+sed -i 's/^3$/drei/; s/three/drei/' text
+expect_ok codexos undo m --on-conflict merge
+for mark in '<<<<<<<' drei; do expect_has "$(cat text)" "$mark"; done
 step 'a folder that holds something by now stays'
 expect_ok codexos run --name f -- sh -c 'mkdir made; echo 1 >made/one'
 expect_ok codexos apply f

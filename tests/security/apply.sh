@@ -26,6 +26,19 @@ refused l3 'leaves the workspace' 'ln -s ../../secret src/l3'
 refused l4 'leaves the workspace' 'rm -r src; ln -s .. src'
 expect_file src/f
 [ ! -L src ] || fail 'src became a link'
+refused l5 'leaves the workspace' 'ln -s /usr/../etc/passwd l5'
+refused l6 'leaves the workspace' 'ln -s /proc/self/cwd l6'
+step 'but a link to a program of the system is one, and one that leads out is had by consent'
+expect_ok codexos run --name venv -- sh -c 'mkdir -p .venv/bin; ln -s /usr/bin/python3 .venv/bin/python3'
+expect_ok codexos apply venv
+expect_eq "$(readlink .venv/bin/python3)" /usr/bin/python3
+expect_ok codexos run --name out -- ln -s ../secret lout
+expect_ok codexos apply out --allow-protected
+expect_eq "$(readlink lout)" ../secret
+step 'and nothing is ever written through it'
+expect_ok codexos run --name through -- sh -c 'rm lout; mkdir lout; echo stolen >lout/f; rm .venv/bin/python3; echo stolen >.venv/bin/python3'
+expect_ok codexos apply through
+expect_eq "$(cat "$HOME/secret" lout/f)" $'secret\nstolen'
 step 'pipes, sockets, devices'
 refused p1 'named pipe' 'mkfifo p1'
 refused s1 socket 'python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"s1\")"'
