@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/egress/egress.h"
+
+#include <signal.h>
+
+#include <map>
+
+#include "core/base/log.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr size_t kScratch = 64 << 10;
+
+}  // namespace
+
+/// Everything that the thread owns. Made before it starts, used by nobody else while it runs.
+struct Egress::Thread {
+  std::unique_ptr<Loop> loop;
+  std::unique_ptr<Mailbox> in;
+  std::unique_ptr<Resolver> resolver;
+  std::optional<Proxy> proxy;
+  PipePool pipes;
+  std::string scratch = std::string(kScratch, '\0');
+  std::map<std::string, std::unique_ptr<RelayTask>> tasks;
+  std::map<std::string, std::vector<NetReport>> reports;  // of this turn
+  std::thread thread;
+};
+
+Egress::Egress(Loop& loop, EgressOptions options, OnNetReports on_reports, OnDialInside on_dial)
+    : loop_(loop),
+      options_(std::move(options)),
+      on_reports_(std::move(on_reports)),
+      on_dial_(std::move(on_dial)) {}
+
+Egress::~Egress() {
+  if (!thread_) return;
+  post([](Thread& t) { t.loop->stop(); });
+  thread_->thread.join();
+}
+
+Status Egress::start() {
+  if (thread_) return {};
+  if (!in_) {
+    CODEXOS_ASSIGN(in_, Mailbox::make(loop_, "egress"));
+  }
+  auto t = std::make_unique<Thread>();
+  CODEXOS_ASSIGN(t->loop, Loop::make());
+  CODEXOS_ASSIGN(t->in, Mailbox::make(*t->loop, "egress orders"));
+  CODEXOS_ASSIGN(t->resolver, Resolver::make(*t->loop, options_.resolver));
+  t->proxy = options_.proxy;
+  thread_ = std::move(t);
+  // Signals belong to the daemon's loop.
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  thread_->thread = std::thread([this, raw = thread_.get()] { run(*raw); });
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  return {};
+}
+
+void Egress::run(Thread& t) {
+  t.loop->on_turn_end([this, &t] {
+    if (t.reports.empty()) return;
+    in_->post([this, reports = std::exchange(t.reports, {})] {
+      for (const auto& [task, list] : reports) on_reports_(task, list);
+    });
+  });
+  t.loop->on_slow([](const char* name, int64_t us) {
+    log_line(LogLevel::warning, "egress",
+             std::string("slow callback: ") + name + ": " + std::to_string(us) + " us");
+  });
+  t.loop->run();
+  t.tasks.clear();
+  t.resolver.reset();
+}
+
+void Egress::post(std::function<void(Thread&)> fn) {
+  if (thread_) thread_->in->post([raw = thread_.get(), fn = std::move(fn)] { fn(*raw); });
+}
+
+void Egress::add(const std::string& task, NetPolicyPtr policy) {
+  post([this, task, policy = std::move(policy)](Thread& t) {
+    const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch};
+    t.tasks[task] = std::make_unique<RelayTask>(
+        parts, policy, [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
+        [this, task](uint64_t number, int32_t port) {
+          in_->post([this, task, number, port] { on_dial_(task, number, port); });
+        });
+  });
+}
+
+void Egress::publish(const std::string& task, int32_t port, Fd listener) {
+  post([task, port, held = std::make_shared<Fd>(std::move(listener))](Thread& t) {
+    if (const auto it = t.tasks.find(task); it != t.tasks.end())
+      it->second->publish(port, std::move(*held));
+  });
+}
+
+void Egress::dialled(const std::string& task, uint64_t number, Fd socket) {
+  post([task, number, held = std::make_shared<Fd>(std::move(socket))](Thread& t) {
+    if (const auto it = t.tasks.find(task); it != t.tasks.end())
+      it->second->dialled(number, std::move(*held));
+  });
+}
+
+void Egress::serve(const std::string& task, TaskSockets sockets) {
+  // A function that is copied cannot hold descriptors.
+  post([task, held = std::make_shared<TaskSockets>(std::move(sockets))](Thread& t) {
+    if (const auto it = t.tasks.find(task); it != t.tasks.end())
+      it->second->serve(std::move(*held));
+  });
+}
+
+void Egress::change(const std::string& task, NetPolicyPtr policy) {
+  post([task, policy = std::move(policy)](Thread& t) {
+    if (const auto it = t.tasks.find(task); it != t.tasks.end()) it->second->change(policy);
+  });
+}
+
+void Egress::remove(const std::string& task, std::function<void(NetTotals)> done) {
+  post([this, task, done = std::move(done)](Thread& t) {
+    NetTotals totals;
+    if (const auto it = t.tasks.find(task); it != t.tasks.end()) {
+      it->second->close();
+      totals = it->second->totals();
+      t.tasks.erase(it);
+    }
+    // Its last reports first, and in order.
+    auto last = std::exchange(t.reports[task], {});
+    t.reports.erase(task);
+    in_->post([this, task, done, totals, last = std::move(last)] {
+      if (!last.empty()) on_reports_(task, last);
+      done(totals);
+    });
+  });
+}
+
+}  // namespace codexos::daemon

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes in and out of the egress: an immutable policy for each task, swapped whole, and reports
+// of what happened. Both cross a thread border, so both are values.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/policy/net_rules.h"
+
+namespace codexos::daemon {
+
+struct NetPolicy {
+  std::vector<NetRule> rules;
+  uint64_t max_bytes = 0;  // in both directions together; 0: no limit
+};
+using NetPolicyPtr = std::shared_ptr<const NetPolicy>;
+
+/// One connection that has ended, or one thing that was refused.
+struct NetReport {
+  enum class Kind { connection, denied };
+  Kind kind = Kind::denied;
+  int64_t at_us = 0;
+  std::string what;    // denied: "network" or "dns"
+  std::string target;  // the name, or the address where there was none
+  uint16_t port = 0;   // 0: of no port
+  std::string rule;    // that admitted it
+  std::string hint;    // denied: the option that would allow it; empty: none would
+  std::string detail;  // denied: why; connection: why it failed, or empty
+  std::string address;
+  uint64_t bytes_in = 0, bytes_out = 0;  // as the task sees it
+  int64_t duration_us = 0;
+};
+
+struct NetTotals {
+  uint64_t bytes_in = 0, bytes_out = 0;
+  uint64_t connections = 0;
+  uint64_t denials = 0;
+  uint64_t unreported = 0;  // events beyond what one task may fill the store with
+};
+
+}  // namespace codexos::daemon

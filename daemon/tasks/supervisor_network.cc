@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tasks reach, in their story: each connection and each refusal is an event, and the network
+// ends before the task does, so that its last events stand before task.ended.
+#include <algorithm>
+
+#include "core/base/binary.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "daemon/tasks/supervisor.h"
+
+namespace codexos::daemon {
+namespace {
+
+/// `net` with the changes. Error invalid: a rule is wrong; not_found: one to take away is not
+/// there.
+Status change_rules(wire::TaskNet& net, const wire::NetBody& body) {
+  for (const auto& text : body.deny) {
+    const auto it = std::find(net.allow.begin(), net.allow.end(), text);
+    if (it == net.allow.end()) {
+      std::string rules;
+      for (const auto& r : net.allow) rules += (rules.empty() ? "" : " ") + r;
+      return Error{Code::not_found, "no rule in force reads " + text,
+                   rules.empty() ? "there are no rules" : "rules: " + rules};
+    }
+    net.allow.erase(it);
+  }
+  for (const auto& text : body.allow)
+    if (std::find(net.allow.begin(), net.allow.end(), text) == net.allow.end())
+      net.allow.push_back(text);
+  auto rules = parse_net_rules(net.allow);
+  if (!rules.ok()) return std::move(rules).error();
+  return {};
+}
+
+}  // namespace
+
+void Supervisor::change_network(const std::string& id, const wire::NetBody& body, OnTask done) {
+  Running* r = controllable(id, done);
+  if (r == nullptr) return;
+  if (!r->row.task.net)
+    return done(Error{Code::conflict,
+                      "task " + r->row.task.id + " has no network that could be widened",
+                      "start it with --net allow"});
+  wire::TaskNet changed = *r->row.task.net;
+  if (auto s = change_rules(changed, body); !s.ok()) return done(std::move(s).error());
+  settle();
+  const wire::TaskNet before = std::exchange(*r->row.task.net, changed);
+  Status s = p_.store.update_task(r->row);
+  if (s.ok())
+    s = add_event(r->row, wire::EventType::net_changed,
+                  [&changed](wire::Event& e) { e.allow = changed.allow; });
+  if (!s.ok()) {
+    r->row.task.net = before;
+    return done(std::move(s).error());
+  }
+  const std::string key = r->row.task.id;
+  p_.after_commit.add([this, key, changed] { (void)p_.network.change(key, changed); },
+                      [this, key, before](const Error&) {
+                        if (Running* x = find_running(key)) x->row.task.net = before;
+                      });
+  done(r->row.task);
+}
+
+void Supervisor::on_network(Running& r, LinkMessage& m) {
+  if (auto s = p_.network.take(r.row.task.id, m); !s.ok())
+    log_line(LogLevel::warning, "task " + r.row.task.id, s.error().message);
+}
+
+/// Somebody connected to a port that the task shows.
+void Supervisor::dial_inside(const std::string& id, uint64_t number, int32_t port) {
+  Running* r = find_running(id);
+  if (r != nullptr && reachable(*r) && !r->finished)
+    return r->helper->link->send(LinkType::dial, DialRequest{number, port});
+  p_.network.dialled(id, number, Fd());
+}
+
+void Supervisor::on_dialled(Running& r, LinkMessage& m) {
+  const auto told = from_binary<Dialled>(m.payload);
+  if (!told.ok()) return;
+  p_.network.dialled(r.row.task.id, told->id, m.fds.empty() ? Fd() : std::move(m.fds.front()));
+}
+
+void Supervisor::on_net_report(const std::string& id, const NetReport& report) {
+  Running* r = find_running(id);
+  if (r == nullptr || r->end_row || r->finished) return;
+  settle();
+  const bool denied = report.kind == NetReport::Kind::denied;
+  const auto s =
+      add_event(r->row, denied ? wire::EventType::denied : wire::EventType::net_connection,
+                [&report, denied](wire::Event& e) {
+                  e.ts = format_time(report.at_us);
+                  e.target = report.target;
+                  if (report.port != 0) e.port = report.port;
+                  if (!report.rule.empty()) e.rule = report.rule;
+                  if (!report.detail.empty()) e.detail = report.detail;
+                  if (denied) {
+                    e.what = report.what;
+                    if (!report.hint.empty()) e.hint = report.hint;
+                    return;
+                  }
+                  if (!report.address.empty()) e.address = report.address;
+                  e.bytes_in = report.bytes_in;
+                  e.bytes_out = report.bytes_out;
+                  e.duration_us = report.duration_us;
+                });
+  if (!s.ok()) log_line(LogLevel::warning, "task " + id, s.error().message);
+}
+
+/// True: finish() goes on when the network has ended.
+bool Supervisor::end_network_first(Running& r, const Ended& end) {
+  const std::string id = r.row.task.id;
+  if (!p_.network.serves(id)) return r.network_ending;
+  r.network_ending = true;
+  p_.network.end(id, [this, id, end](const NetTotals& totals) {
+    Running* x = find_running(id);
+    if (x == nullptr) return;
+    x->network_ending = false;
+    if (auto& net = x->row.task.net) {
+      net->bytes_in = net->bytes_in.value_or(0) + totals.bytes_in;
+      net->bytes_out = net->bytes_out.value_or(0) + totals.bytes_out;
+      net->connections = net->connections.value_or(0) + totals.connections;
+      net->denials = net->denials.value_or(0) + totals.denials;
+    }
+    if (totals.unreported != 0)
+      x->row.task.notes.push_back(std::to_string(totals.unreported) +
+                                  " more network events are not recorded");
+    finish(id, end);
+  });
+  return true;
+}
+
+}  // namespace codexos::daemon
