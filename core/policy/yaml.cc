@@ -100,6 +100,8 @@ class Builder : public YAML::EventHandler {
     Open& o = open_.back();
     if (key == "<<") throw Refused{mark.line + 1, "merge keys are not allowed", "write it out"};
     if (!is_utf8(key)) throw Refused{mark.line + 1, "a key is not UTF-8", {}};
+    if (o.value->size() == kMaxKeys)
+      throw Refused{mark.line + 1, "more than " + std::to_string(kMaxKeys) + " keys", {}};
     if (o.value->contains(key)) {
       const std::string path = o.path.empty() ? key : o.path + "." + key;
       throw Refused{mark.line + 1,

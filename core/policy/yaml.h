@@ -19,6 +19,7 @@ namespace codexos::yaml {
 
 inline constexpr size_t kMaxBytes = 1 << 20;
 inline constexpr size_t kMaxDepth = 32;
+inline constexpr size_t kMaxKeys = 1000;  // of one mapping: each is compared with all
 
 struct Document {
   std::string file;  // as errors name it

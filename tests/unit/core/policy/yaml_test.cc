@@ -87,6 +87,9 @@ TEST_CASE("size and depth are bounded") {
   for (int i = 0; i < 100; ++i) deep += "[x, ";
   deep += std::string(100, ']');
   CHECK(why(deep).find("nested deeper") != std::string::npos);
+  std::string many;  // each key is compared with all before it
+  for (size_t i = 0; i <= kMaxKeys; ++i) many += "k" + std::to_string(i) + ": 1\n";
+  CHECK(why(many).find("more than 1000 keys") != std::string::npos);
   CHECK(why(std::string("name: a\0b", 9)).find("NUL") != std::string::npos);
   CHECK(why("name: \"\xff\"\n").find("UTF-8") != std::string::npos);
 }

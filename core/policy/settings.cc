@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/policy/settings.h"
+
+#include <algorithm>
+
+#include "core/policy/check.h"
+
+namespace codexos::policy {
+namespace {
+
+/// Separated by commas; a rule's own ",private" stays with it.
+Names split(const std::string& text) {
+  Names out;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const std::string part(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    if (part == "private" && !out.empty())
+      out.back() += ",private";
+    else if (!part.empty())
+      out.push_back(part);
+  }
+  return out;
+}
+
+template <class E>
+Status read_level(const std::string& text, std::optional<E>& out) {
+  out = find_enum<E>(text);
+  if (out) return {};
+  std::string all;
+  for (const auto& row : enum_names(E{})) all += (all.empty() ? "" : ", ") + std::string(row.name);
+  return Error{Code::invalid, "'" + text + "' is none of " + all, {}};
+}
+
+struct Row {
+  std::string_view variable;
+  Status (*read)(const std::string& text, Policy& out);
+};
+constexpr std::array kRows{
+    Row{"CODEXOS_SHOW",
+        [](const std::string& t, Policy& p) {
+          p.show = split(t);
+          return Status{};
+        }},
+    Row{"CODEXOS_NET", [](const std::string& t, Policy& p) { return read_level(t, p.net); }},
+    Row{"CODEXOS_ALLOW",
+        [](const std::string& t, Policy& p) {
+          p.allow = split(t);
+          return Status{};
+        }},
+    Row{"CODEXOS_ISOLATION",
+        [](const std::string& t, Policy& p) { return read_level(t, p.isolation); }},
+    Row{"CODEXOS_SECCOMP",
+        [](const std::string& t, Policy& p) { return read_level(t, p.seccomp); }},
+    Row{"CODEXOS_TIMEOUT",
+        [](const std::string& t, Policy& p) {
+          p.limits.timeout = t;
+          return Status{};
+        }},
+    Row{"CODEXOS_IDLE_TIMEOUT",
+        [](const std::string& t, Policy& p) {
+          p.limits.idle_timeout = t;
+          return Status{};
+        }},
+    Row{"CODEXOS_ENV",
+        [](const std::string& t, Policy& p) {
+          p.env = split(t);
+          return Status{};
+        }},
+};
+
+Result<Policy> read_one(const std::string& name, const std::string& value) {
+  for (const Row& row : kRows) {
+    if (row.variable != name) continue;
+    Policy p;
+    CODEXOS_TRY(row.read(value, p));
+    const auto findings = check(p, "", Rank::user);
+    if (!findings.empty())
+      return Error{Code::invalid, findings.front().message, findings.front().hint};
+    return p;
+  }
+  return Error{Code::invalid, "is no setting", {}};
+}
+
+}  // namespace
+
+Result<Settings> read_settings(const std::map<std::string, std::string>& variables) {
+  Settings out;
+  for (const auto& [name, value] : variables) {
+    if (value.empty()) continue;
+    if (name == "CODEXOS_POLICY") {
+      out.file = value;
+    } else if (name == "CODEXOS_PROFILE") {
+      out.profile = value;
+    } else {
+      auto p = read_one(name, value);
+      if (!p.ok()) return std::move(p).error().during(name);
+      out.said.push_back({name, *std::move(p)});
+    }
+  }
+  return out;
+}
+
+}  // namespace codexos::policy

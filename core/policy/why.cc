@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/policy/why.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/units.h"
+#include "core/policy/net_rules.h"
+#include "core/policy/policy_text.h"
+
+namespace codexos::policy {
+namespace {
+
+constexpr size_t kMaxReasons = 1000;  // of a task that dials a million names
+
+/// A task chooses the names it asks for; what is told of them goes to a terminal.
+std::string clean(std::string s) {
+  for (char& c : s)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return s;
+}
+
+std::string target_of(const wire::Event& e) {
+  const std::string name = e.target.value_or("");
+  if (!e.port || *e.port == 0) return name;
+  const bool v6 = name.find(':') != std::string::npos;
+  return (v6 ? "[" + name + "]" : name) + ":" + std::to_string(*e.port);
+}
+
+std::string plural(uint64_t n) { return n == 1 ? "" : " (" + std::to_string(n) + " times)"; }
+
+/// What is quoted for a shell only where it has to be.
+std::string shell_word(const std::string& s) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  if (!s.empty() && s.find_first_not_of(kPlain) == std::string::npos) return s;
+  std::string out = "'";
+  for (const char c : s) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string list_line(const std::string& key, const std::string& entry) {
+  return key + ": [" + yaml_scalar(entry) + "]";
+}
+
+std::string who_said(const Known& k, std::string_view key) {
+  for (const Source& s : k.sources)
+    if (s.key == key) return s.from;
+  return {};
+}
+
+struct LimitRow {
+  Cause cause;
+  const char* key;
+  const char* option;
+  const char* text;
+  uint64_t Rights::*limit;
+};
+constexpr std::array kLimits{
+    LimitRow{Cause::time_limit, "timeout", "--timeout", "it ran longer than its time limit",
+             &Rights::timeout_ms},
+    LimitRow{Cause::idle_limit, "idle_timeout", "--idle-timeout",
+             "it wrote nothing for longer than its limit allows", &Rights::idle_timeout_ms},
+};
+
+void add_limits(const Known& k, std::vector<Reason>& out) {
+  for (const LimitRow& row : kLimits) {
+    const uint64_t had = k.rights.*row.limit;
+    if (cause_row(row.cause).name != k.task.cause || had == 0) continue;
+    const std::string more = duration_text(had * 2);
+    Reason r;
+    r.what = "limit";
+    r.target = row.key;
+    r.text = std::string(row.text) + " of " + duration_text(had);
+    r.rule = who_said(k, row.key);
+    r.option = std::string(row.option) + " " + more;
+    r.policy = "limits: {" + std::string(row.key) + ": " + yaml_scalar(more) + "}";
+    out.push_back(std::move(r));
+  }
+}
+
+void add_missing(const Known& k, std::vector<Reason>& out) {
+  for (const MissingPath& m : k.missing) {
+    Reason r;
+    r.what = m.hidden ? "hidden" : m.is_program ? "program" : "path";
+    r.target = m.path;
+    r.text =
+        m.path + (m.hidden ? " is hidden from the task" : " is there, but not shown to the task");
+    if (m.hidden) {
+      for (const Source& s : k.sources)
+        if (s.key == "hide" && r.rule.empty()) r.rule = s.from;
+    }
+    r.option = "--show " + shell_word(m.path);
+    r.policy = list_line("show", m.path);
+    out.push_back(std::move(r));
+  }
+}
+
+void add_left_out(const Known& k, std::vector<Reason>& out) {
+  for (const auto& note : k.left_out) {
+    Reason r;
+    r.what = "ceiling";
+    r.text = note;
+    out.push_back(std::move(r));
+  }
+  for (const auto& w : k.widenings) {
+    Reason r;
+    r.what = "trust";
+    r.target = w;
+    r.text = ".codexos.yaml is not trusted, so without " + w;
+    r.rule = ".codexos.yaml";
+    r.policy = "codexos trust";
+    out.push_back(std::move(r));
+  }
+}
+
+}  // namespace
+
+void add_denial(const wire::Event& e, std::vector<Reason>& out) {
+  if (e.type != wire::EventType::denied) return;
+  const std::string what = e.what.value_or("");
+  const std::string target = clean(target_of(e));
+  for (Reason& r : out)
+    if (r.what == what && r.target == target) {
+      ++r.times;
+      return;
+    }
+  if (out.size() >= kMaxReasons) return;
+  Reason r;
+  r.what = what;
+  r.target = target;
+  r.text = target + " was refused";
+  if (e.detail && !e.detail->empty()) r.text += ": " + clean(*e.detail);
+  r.rule = clean(e.rule.value_or(""));
+  r.option = clean(e.hint.value_or(""));
+  constexpr std::string_view kAllow = "--allow ";
+  if (r.option.substr(0, kAllow.size()) == kAllow)
+    r.policy = list_line("allow", r.option.substr(kAllow.size()));
+  out.push_back(std::move(r));
+}
+
+Why explain(const Known& known, std::vector<Reason> denials) {
+  Why out;
+  out.task = known.task.id;
+  std::stable_sort(denials.begin(), denials.end(),
+                   [](const Reason& a, const Reason& b) { return a.times > b.times; });
+  out.reasons = std::move(denials);
+  add_missing(known, out.reasons);
+  add_limits(known, out.reasons);
+  add_left_out(known, out.reasons);
+  return out;
+}
+
+std::string closing_lines(const Why& why, size_t most) {
+  std::string out;
+  size_t told = 0;
+  size_t more = 0;
+  for (const Reason& r : why.reasons) {
+    // What stderr has said at the start, or says anyway, is not said again.
+    if (r.what == "ceiling" || r.what == "trust" || r.what == "limit") continue;
+    if (told == most) {
+      ++more;
+      continue;
+    }
+    ++told;
+    out += (out.empty() ? "" : "\n") + r.text + plural(r.times);
+    if (!r.option.empty()) out += " · " + r.option;
+  }
+  if (more > 0) out += "\nand " + std::to_string(more) + " more · codexos why";
+  return out;
+}
+
+std::vector<Source> suggest(const Known& known, const Why& why) {
+  Inputs in;
+  in.options = {{"", cap_of(known.rights)}};
+  const auto add = [&in](Policy p) { in.options.push_back({"", std::move(p)}); };
+  for (const Reason& r : why.reasons) {
+    Policy p;
+    constexpr std::string_view kAllow = "--allow ";
+    constexpr std::string_view kShow = "--show ";
+    if (r.option.substr(0, kAllow.size()) == kAllow) {
+      p.allow = Names{r.option.substr(kAllow.size())};
+      if (!parse_net_rules(*p.allow).ok()) continue;
+    } else if (r.option.substr(0, kShow.size()) == kShow) {
+      p.show = Names{r.target};
+    } else if (r.what == "limit") {
+      const std::string text = r.option.substr(r.option.find(' ') + 1);
+      (r.target == "timeout" ? p.limits.timeout : p.limits.idle_timeout) = text;
+    }
+    add(std::move(p));
+  }
+  const auto resolved = resolve(in);
+  if (!resolved.ok()) return {};  // no ceiling, no profile: nothing can refuse
+  const Names defaults = said(cap_of(Rights{}));
+  std::vector<Source> out;
+  for (const Source& s : resolved->sources)
+    if (std::find(defaults.begin(), defaults.end(), s.key + ": " + s.value) == defaults.end())
+      out.push_back(s);
+  return out;
+}
+
+}  // namespace codexos::policy
