@@ -25,12 +25,15 @@ libcli11-dev|include/CLI/CLI.hpp|1|reads the command line
 libsqlite3-dev|include/sqlite3.h|4|the state
 libfmt-dev|include/fmt/format.h|1|text
 libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
+libnftnl-dev|include/libnftnl/rule.h|1|redirects what a task sends
+libmnl-dev|include/libmnl/libmnl.h|1|speaks to the kernel about networks
+libc-ares-dev|include/ares.h|1|resolves names
 libidn2-dev|include/idn2.h|2|host names that are not ASCII
 zlib1g-dev|include/zlib.h|1|reads git objects
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge
-libssl-dev|include/openssl/evp.h|15|hashes content
+libssl-dev|include/openssl/evp.h|15|hashes content, reads TLS greetings
 libyaml-cpp-dev|include/yaml-cpp/yaml.h|2|reads policies and agents
 '
 # Without one of these `test` cannot say anything useful.

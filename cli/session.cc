@@ -35,6 +35,7 @@ constexpr std::array kTexts{
     CauseText{Cause::not_executable, Code::denied, true, "found, but cannot be executed"},
     CauseText{Cause::apply_failed, Code::conflict, true, "its changes could not be applied"},
     CauseText{Cause::sandbox_killed, Code::internal, true, "its sandbox was killed from outside"},
+    CauseText{Cause::agent_failed, Code::unavailable, true, "the agent did not finish its job"},
     CauseText{Cause::lost, Code::internal, true, "lost: nobody saw how it ended"},
 };
 
@@ -86,6 +87,7 @@ Result<int> conclude(Context& ctx, Client& client, const Session& s, const std::
     return 0;
   }
   if (end.how == RelayHow::interrupted) return 128 + end.signal;
+  if (s.before_end) (void)s.before_end();  // asked again for its error at the end
   if (end.how == RelayHow::lost) return after_loss(ctx, client, s, task);
   if (s.ends_later) CODEXOS_TRY(take_end_from_daemon(client, s, task, end.exit));
   int code = exit_code_of(end.exit.outcome);
@@ -133,7 +135,9 @@ int exit_code_of_task(const wire::Task& t) {
   return t.exit_code ? *t.exit_code : exit_code_of(outcome_of(t));
 }
 
-StdioChoice stdio_for(const Context& ctx, const Invocation& inv) {
+namespace {
+
+StdioChoice choose(const Context& ctx, const Invocation& inv, bool events) {
   std::array<Sort, 3> sorts{};
   for (const int fd : {0, 1, 2}) {
     const auto i = static_cast<size_t>(fd);
@@ -143,8 +147,17 @@ StdioChoice stdio_for(const Context& ctx, const Invocation& inv) {
   wish.detach = inv.has("detach");
   wish.interactive = inv.has("interactive");
   wish.tty = inv.has("tty");
-  wish.json = ctx.globals.json;
+  wish.json = events;
   return choose_stdio(sorts, wish);
+}
+
+}  // namespace
+
+StdioChoice stdio_for(const Context& ctx, const Invocation& inv) {
+  return choose(ctx, inv, ctx.globals.json);
+}
+StdioChoice stdio_as_events(const Context& ctx, const Invocation& inv) {
+  return choose(ctx, inv, true);
 }
 
 TerminalSize size_for(const StdioChoice& stdio) { return terminal_size(stdio.terminal_fd); }

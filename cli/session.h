@@ -18,6 +18,8 @@ struct Session {
   RelayOptions relay;
   bool owner = false;       // a lost connection is looked up at the daemon
   bool ends_later = false;  // --apply: what the daemon says after it counts, not the shim's exit
+  /// Called when the task has ended, before anything is said about that.
+  std::function<Status()> before_end;
   /// Called with the task's id after the 101 and before the relay; may set extra_fd and on_extra.
   std::function<Status(const std::string& task, RelayOptions& relay)> on_connected;
 };
@@ -35,6 +37,8 @@ Outcome outcome_of(const wire::Task& t);
 
 /// Each of -i, -t, -d, --json with what our descriptors are.
 StdioChoice stdio_for(const Context& ctx, const Invocation& inv);
+/// Its output is read as events, whatever our descriptors are.
+StdioChoice stdio_as_events(const Context& ctx, const Invocation& inv);
 /// Rows and columns for the request.
 TerminalSize size_for(const StdioChoice& stdio);
 

@@ -7,22 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
-#include <limits>
 
 #include "cli/suggest.h"
 
 namespace codexos::cli {
 namespace {
-
-struct Unit {
-  std::string_view name;
-  uint64_t ms;
-};
-// "ms" before "m", so that the longer name is tried first.
-constexpr std::array kUnits{Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60000}, Unit{"h", 3600000},
-                            Unit{"d", 86400000}};
-constexpr uint64_t kMaxMs = 100ULL * 365 * 86400000;
 
 struct SignalName {
   int number;
@@ -42,8 +31,6 @@ constexpr std::array kSignals{
     SignalName{SIGSYS, "SYS"}};
 constexpr int kMaxSignal = 64;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 std::string upper(std::string_view s) {
   std::string out(s);
   for (char& c : out)
@@ -51,47 +38,7 @@ std::string upper(std::string_view s) {
   return out;
 }
 
-/// Cuts "12" or "1.5" off `text`. False when there is none, or it is too big.
-bool cut_decimal(std::string_view& text, double& out) {
-  size_t n = 0;
-  while (n < text.size() && (is_digit(text[n]) || text[n] == '.')) ++n;
-  const auto [end, err] = std::from_chars(text.data(), text.data() + n, out);
-  if (n == 0 || err != std::errc() || end != text.data() + n || !is_digit(text[0])) return false;
-  text.remove_prefix(n);
-  return true;
-}
-
-const Unit* cut_unit(std::string_view& text) {
-  for (const Unit& u : kUnits) {
-    if (!text.starts_with(u.name)) continue;
-    text.remove_prefix(u.name.size());
-    return &u;
-  }
-  return nullptr;
-}
-
 }  // namespace
-
-Result<uint64_t> parse_duration(std::string_view text) {
-  const Error wrong{Code::invalid, fmt::format("{} is not a time", quote_word(text)),
-                    "a number with a unit: 500ms, 90s, 30m, 1h30m, 2d"};
-  if (text.empty()) return wrong;
-  std::string_view rest = text;
-  double total = 0;
-  while (!rest.empty()) {
-    double x = 0;
-    if (!cut_decimal(rest, x)) return wrong;
-    const bool bare = rest.empty() && text.find_first_not_of("0123456789.") == rest.npos;
-    const Unit* unit = bare ? &kUnits[1] : cut_unit(rest);
-    if (unit == nullptr) return wrong;
-    total += x * static_cast<double>(unit->ms);
-  }
-  if (total > static_cast<double>(kMaxMs))
-    return Error{Code::invalid, fmt::format("{} is too long a time", quote_word(text)), {}};
-  const auto ms = static_cast<uint64_t>(std::llround(total));
-  // A time that was given must not turn into "no limit" by rounding.
-  return total > 0 && ms == 0 ? uint64_t{1} : ms;
-}
 
 Result<int> parse_signal(std::string_view text) {
   if (const auto n = parse_number(text); n.ok() && *n >= 1 && *n <= kMaxSignal)

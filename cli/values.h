@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/units.h"
 
 namespace codexos::cli {
-
-/// "90s", "30m", "1h30m", "500ms", "1.5h", "2d"; a bare number is seconds, as for timeout(1). 0 is
-/// 0: no limit. Milliseconds; error invalid.
-Result<uint64_t> parse_duration(std::string_view text);
 
 /// "KILL", "SIGKILL", "kill" or "9" (signal(7)); error invalid with the nearest name.
 Result<int> parse_signal(std::string_view text);

@@ -21,7 +21,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait events exec stop kill pause resume rm prune diff apply discard undo snapshot status health daemon completion version help'
+  verbs='run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -33,8 +33,14 @@ _codexos() {
       *)
         if [[ -z $verb ]]; then
           verb=${COMP_WORDS[i]}
+        elif [[ $verb == net ]]; then
+          verb='net '${COMP_WORDS[i]}
         elif [[ $verb == snapshot ]]; then
           verb='snapshot '${COMP_WORDS[i]}
+        elif [[ $verb == policy ]]; then
+          verb='policy '${COMP_WORDS[i]}
+        elif [[ $verb == agent ]]; then
+          verb='agent '${COMP_WORDS[i]}
         elif [[ $verb == daemon ]]; then
           verb='daemon '${COMP_WORDS[i]}
         fi
@@ -51,7 +57,10 @@ _codexos() {
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || COMPREPLY=($(compgen -W "$verbs" -- "$cur"))
       ;;
+    net) COMPREPLY=($(compgen -W 'allow deny ls' -- "$cur")) ;;
     snapshot) COMPREPLY=($(compgen -W 'create list restore rm' -- "$cur")) ;;
+    policy) COMPREPLY=($(compgen -W 'show check suggest test' -- "$cur")) ;;
+    agent) COMPREPLY=($(compgen -W 'list show check login-share' -- "$cur")) ;;
     daemon) COMPREPLY=($(compgen -W 'start stop status' -- "$cur")) ;;
     run)
       case $prev in
@@ -64,16 +73,23 @@ _codexos() {
         -e | --env) :; return ;;
         --env-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --show | --mount) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --net) COMPREPLY=($(compgen -W 'none' -- "$cur")); return ;;
+        --net) COMPREPLY=($(compgen -W 'none allow host' -- "$cur")); return ;;
+        --allow) :; return ;;
+        --publish) :; return ;;
+        --reach) :; return ;;
+        --net-bytes) :; return ;;
         --isolation) COMPREPLY=($(compgen -W 'full' -- "$cur")); return ;;
         --seccomp) COMPREPLY=($(compgen -W 'default nested' -- "$cur")); return ;;
+        --profile) :; return ;;
+        --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --timeout) :; return ;;
         --idle-timeout) :; return ;;
+        -a | --agent) :; return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --isolation --seccomp --timeout --idle-timeout --apply --apply-on-success --plan-only --rm --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --apply --apply-on-success --allow-protected --skip-protected --plan-only --rm -a --agent --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in
@@ -174,6 +190,31 @@ _codexos() {
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || _codexos_ids
       ;;
+    'net allow')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'net deny')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'net ls')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
     resume)
       case $prev in
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
@@ -231,7 +272,7 @@ _codexos() {
       ;;
     undo)
       case $prev in
-        --on-conflict) COMPREPLY=($(compgen -W 'fail ours theirs' -- "$cur")); return ;;
+        --on-conflict) COMPREPLY=($(compgen -W 'fail ours theirs merge' -- "$cur")); return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
@@ -273,6 +314,102 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    why)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'policy show')
+      case $prev in
+        -w | --workspace) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        --profile) :; return ;;
+        --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-w --workspace --profile --policy --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'policy check')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))
+      ;;
+    'policy suggest')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'policy test')
+      case $prev in
+        -w | --workspace) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        --profile) :; return ;;
+        --reach) :; return ;;
+        --read) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --write) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        -e | --env) :; return ;;
+        --apply) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-w --workspace --profile --reach --read --write -e --env --apply --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))
+      ;;
+    'agent list')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'agent show')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'agent check')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'agent login-share')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-l --list --revoke --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    trust)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='-n --dry-run -l --list --revoke --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || COMPREPLY=($(compgen -d -- "$cur"))
       ;;
     status)
       case $prev in

@@ -42,7 +42,7 @@ complete -c codexos -n 'not __codexos_payload' -s q -l quiet -d 'ids only; run: 
 complete -c codexos -n 'not __codexos_payload' -s v -l verbose -d 'say on stderr what is asked of the daemon'
 complete -c codexos -n 'not __codexos_payload' -l color -x -a 'auto always never' -d 'auto, always or never'
 complete -c codexos -n 'not __codexos_payload' -s h -l help -d 'show help for the command'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a run -d 'run a program as a task: sandboxed, its changes held back'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a run -d 'run a program or an agent as a task, its changes held back'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a ps -d 'list tasks: running, and ended ones whose changes wait'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a inspect -d 'show everything that is known about a task'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a logs -d 'print a task’s output'
@@ -53,6 +53,7 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a exec -d 'run one more pr
 complete -c codexos -n 'test -z "(__codexos_words)"' -a stop -d 'end tasks: TERM, and KILL after a grace time'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a kill -d 'send a signal to tasks'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a pause -d 'stop the processes of tasks until resume'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a net -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a resume -d 'let paused tasks go on'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a rm -d 'forget ended tasks, with their logs and held-back changes'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a prune -d 'forget ended tasks that have no waiting changes'
@@ -61,13 +62,20 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a apply -d 'apply a task�
 complete -c codexos -n 'test -z "(__codexos_words)"' -a discard -d 'throw a task’s changes away'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a undo -d 'take an apply back'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a snapshot -d 'more commands'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a why -d 'explain what was refused to a task, and what would allow it'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a policy -d 'more commands'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a agent -d 'more commands'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a daemon -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a completion -d 'print the completion script of a shell'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a version -d 'print the version of this program and of the daemon'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a help -d 'show help'
+complete -c codexos -n 'test "(__codexos_words)" = net' -x -a 'allow deny ls'
 complete -c codexos -n 'test "(__codexos_words)" = snapshot' -x -a 'create list restore rm'
+complete -c codexos -n 'test "(__codexos_words)" = policy' -x -a 'show check suggest test'
+complete -c codexos -n 'test "(__codexos_words)" = agent' -x -a 'list show check login-share'
 complete -c codexos -n 'test "(__codexos_words)" = daemon' -x -a 'start stop status'
 
 # run
@@ -84,15 +92,24 @@ complete -c codexos -n '__codexos_at "run"' -s c -d 'the same as --from last'
 complete -c codexos -n '__codexos_at "run"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
 complete -c codexos -n '__codexos_at "run"' -l env-file -r -F -d 'read variables from a file'
 complete -c codexos -n '__codexos_at "run"' -l show -l mount -r -F -d 'show another path'
-complete -c codexos -n '__codexos_at "run"' -l net -x -a 'none' -d 'none: only its own loopback (default)'
+complete -c codexos -n '__codexos_at "run"' -l net -x -a 'none allow host' -d 'none (only its own loopback), allow or host'
+complete -c codexos -n '__codexos_at "run"' -l allow -x -d 'reach a host; *.HOST and CIDR too'
+complete -c codexos -n '__codexos_at "run"' -l publish -x -d 'show a port of the task on this loopback'
+complete -c codexos -n '__codexos_at "run"' -l reach -x -d 'show a port or socket of the host'
+complete -c codexos -n '__codexos_at "run"' -l net-bytes -x -d 'limit of bytes to and from the network'
 complete -c codexos -n '__codexos_at "run"' -l isolation -x -a 'full' -d 'least isolation to accept: full (default)'
 complete -c codexos -n '__codexos_at "run"' -l seccomp -x -a 'default nested' -d 'default, or nested for programs that sandbox'
+complete -c codexos -n '__codexos_at "run"' -l profile -x -d 'a named policy of the policy files'
+complete -c codexos -n '__codexos_at "run"' -l policy -r -F -d 'obey this policy; options can only narrow it'
 complete -c codexos -n '__codexos_at "run"' -l timeout -x -d 'end it after this long (90s, 30m, 1h30m)'
 complete -c codexos -n '__codexos_at "run"' -l idle-timeout -x -d 'end it after this long without output'
 complete -c codexos -n '__codexos_at "run"' -l apply -d 'apply the changes when the task ends'
 complete -c codexos -n '__codexos_at "run"' -l apply-on-success -d 'apply the changes after exit 0'
+complete -c codexos -n '__codexos_at "run"' -l allow-protected -d 'with them: also what other programs obey'
+complete -c codexos -n '__codexos_at "run"' -l skip-protected -d 'with them: the rest'
 complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would run and how, and stop'
 complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget it when it ended and no changes wait'
+complete -c codexos -n '__codexos_at "run"' -s a -l agent -x -d 'give an agent (name or file) the job'
 
 # ps
 complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
@@ -142,6 +159,13 @@ complete -c codexos -n '__codexos_at "kill"' -x -a '(codexos __ids 2>/dev/null)'
 # pause
 complete -c codexos -n '__codexos_at "pause"' -x -a '(codexos __ids 2>/dev/null)'
 
+# net allow
+
+# net deny
+
+# net ls
+complete -c codexos -n '__codexos_at "net ls"' -x -a '(codexos __ids 2>/dev/null)'
+
 # resume
 complete -c codexos -n '__codexos_at "resume"' -x -a '(codexos __ids 2>/dev/null)'
 
@@ -175,7 +199,7 @@ complete -c codexos -n '__codexos_at "discard"' -x -a '(codexos __ids 2>/dev/nul
 
 # undo
 complete -c codexos -n '__codexos_at "undo"' -s n -l dry-run -d 'only say what would be done'
-complete -c codexos -n '__codexos_at "undo"' -l on-conflict -x -a 'fail ours theirs' -d 'fail (default), ours or theirs'
+complete -c codexos -n '__codexos_at "undo"' -l on-conflict -x -a 'fail ours theirs merge' -d 'fail (default), ours, theirs or merge'
 complete -c codexos -n '__codexos_at "undo"' -x -a '(codexos __ids 2>/dev/null)'
 
 # snapshot create
@@ -188,6 +212,47 @@ complete -c codexos -n '__codexos_at "snapshot list"' -x -a '(codexos __ids 2>/d
 # snapshot restore
 
 # snapshot rm
+
+# why
+complete -c codexos -n '__codexos_at "why"' -x -a '(codexos __ids 2>/dev/null)'
+
+# policy show
+complete -c codexos -n '__codexos_at "policy show"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'
+complete -c codexos -n '__codexos_at "policy show"' -l profile -x -d 'with this profile'
+complete -c codexos -n '__codexos_at "policy show"' -l policy -r -F -d 'with this policy'
+complete -c codexos -n '__codexos_at "policy show"' -x -a '(codexos __ids 2>/dev/null)'
+
+# policy check
+complete -c codexos -n '__codexos_at "policy check"' -r -F
+
+# policy suggest
+complete -c codexos -n '__codexos_at "policy suggest"' -x -a '(codexos __ids 2>/dev/null)'
+
+# policy test
+complete -c codexos -n '__codexos_at "policy test"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'
+complete -c codexos -n '__codexos_at "policy test"' -l profile -x -d 'with this profile'
+complete -c codexos -n '__codexos_at "policy test"' -l reach -x -d 'only ask: may a task reach it?'
+complete -c codexos -n '__codexos_at "policy test"' -l read -r -F -d 'only ask: does a task find it?'
+complete -c codexos -n '__codexos_at "policy test"' -l write -r -F -d 'only ask: may a task write to it?'
+complete -c codexos -n '__codexos_at "policy test"' -s e -l env -x -d 'only ask: is it passed on?'
+complete -c codexos -n '__codexos_at "policy test"' -l apply -r -F -d 'only ask: is it applied without consent?'
+complete -c codexos -n '__codexos_at "policy test"' -r -F
+
+# agent list
+
+# agent show
+
+# agent check
+
+# agent login-share
+complete -c codexos -n '__codexos_at "agent login-share"' -s l -l list -d 'list logins, and which are shared'
+complete -c codexos -n '__codexos_at "agent login-share"' -l revoke -d 'share it no more'
+
+# trust
+complete -c codexos -n '__codexos_at "trust"' -s n -l dry-run -d 'only say what it would widen'
+complete -c codexos -n '__codexos_at "trust"' -s l -l list -d 'list what is trusted'
+complete -c codexos -n '__codexos_at "trust"' -l revoke -d 'trust it no more'
+complete -c codexos -n '__codexos_at "trust"' -x -a '(__fish_complete_directories)'
 
 # status
 
@@ -205,4 +270,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause resume rm prune diff apply discard undo snapshot status health daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health daemon completion version help'

@@ -271,12 +271,13 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Launcher launcher(helpers, idmapper);
   SpareFolders spares(*worker, place.home + "/tenants/default", boot_id(), spare_folders());
   Ahead ahead(*loop, helpers, launcher, spares);
+  const auto environment = [](const char* name) { return static_cast<const char*>(getenv(name)); };
+  CODEXOS_ASSIGN(EgressOptions egress, read_egress_options(environment));
+  TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,
-                                        place.home, boot_id()});
-  CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits([](const char* name) {
-                   return static_cast<const char*>(getenv(name));
-                 }));
+                                        network, place.home, boot_id()});
+  CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
   Retention retention(
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);
   Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});

@@ -96,6 +96,12 @@ alive() {
   [ -n "$state" ] && [ "$state" != Z ] && [ "$state" != X ]
 }
 dead() { ! alive "$1"; }
+# The zygotes and helpers of the daemon $1, and what its zygotes have parked: children and their children.
+made_by() {
+  local child children
+  children=$(ps -o pid= --ppid "$1" | xargs || true)
+  for child in $children; do printf '%s ' "$child"; ps -o pid= --ppid "$child" | xargs || true; done | xargs
+}
 daemon_pid() { { CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null || true; } | jq -r 'select(.running) | .pid'; }
 state_is() { [ "$(field "$1" .state 2>/dev/null)" = "$2" ]; }
 ended() { field "$1" .state 2>/dev/null | grep -qxE 'succeeded|failed|killed|timed_out|denied|lost'; }

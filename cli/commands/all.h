@@ -10,6 +10,10 @@
 namespace codexos::cli {
 
 Result<int> run_task(Context& ctx, const Invocation& inv);
+Result<int> list_agents(Context& ctx, const Invocation& inv);
+Result<int> show_agent(Context& ctx, const Invocation& inv);
+Result<int> check_agent(Context& ctx, const Invocation& inv);
+Result<int> share_login(Context& ctx, const Invocation& inv);
 Result<int> list_tasks(Context& ctx, const Invocation& inv);
 Result<int> inspect_task(Context& ctx, const Invocation& inv);
 Result<int> show_logs(Context& ctx, const Invocation& inv);
@@ -21,6 +25,9 @@ Result<int> stop_tasks(Context& ctx, const Invocation& inv);
 Result<int> kill_tasks(Context& ctx, const Invocation& inv);
 Result<int> pause_tasks(Context& ctx, const Invocation& inv);
 Result<int> resume_tasks(Context& ctx, const Invocation& inv);
+Result<int> allow_network(Context& ctx, const Invocation& inv);
+Result<int> deny_network(Context& ctx, const Invocation& inv);
+Result<int> list_network(Context& ctx, const Invocation& inv);
 Result<int> remove_tasks(Context& ctx, const Invocation& inv);
 Result<int> prune(Context& ctx, const Invocation& inv);
 Result<int> diff_task(Context& ctx, const Invocation& inv);
@@ -31,6 +38,12 @@ Result<int> remove_snapshots(Context& ctx, const Invocation& inv);
 Result<int> apply_task(Context& ctx, const Invocation& inv);
 Result<int> undo_task(Context& ctx, const Invocation& inv);
 Result<int> discard_task(Context& ctx, const Invocation& inv);
+Result<int> show_policy(Context& ctx, const Invocation& inv);
+Result<int> check_policy(Context& ctx, const Invocation& inv);
+Result<int> test_policy(Context& ctx, const Invocation& inv);
+Result<int> explain_task(Context& ctx, const Invocation& inv);
+Result<int> suggest_policy(Context& ctx, const Invocation& inv);
+Result<int> trust_project(Context& ctx, const Invocation& inv);
 Result<int> show_status(Context& ctx, const Invocation& inv);
 Result<int> show_health(Context& ctx, const Invocation& inv);
 Result<int> start_daemon(Context& ctx, const Invocation& inv);
@@ -41,6 +54,7 @@ Result<int> print_version(Context& ctx, const Invocation& inv);
 Result<int> print_help(Context& ctx, const Invocation& inv);
 // Hidden.
 Result<int> print_man(Context& ctx, const Invocation& inv);
+Result<int> print_schema(Context& ctx, const Invocation& inv);
 Result<int> print_ids(Context& ctx, const Invocation& inv);
 
 }  // namespace codexos::cli

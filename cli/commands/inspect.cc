@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "cli/agent_text.h"
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/escape.h"
@@ -41,10 +42,30 @@ std::string usage_text(const Usage& u) {
                      size_text(u.max_rss_bytes));
 }
 
+std::string net_text(const wire::TaskNet& n) {
+  std::string out;
+  for (const auto& rule : n.allow) out += (out.empty() ? "" : " ") + rule;
+  if (out.empty()) out = "nothing is allowed";
+  if (n.bytes_in)
+    out += fmt::format(" ({} in, {} out, {} connections, {} refused)", size_text(*n.bytes_in),
+                       size_text(n.bytes_out.value_or(0)), n.connections.value_or(0),
+                       n.denials.value_or(0));
+  return out;
+}
+
 std::string changes_line(const wire::Task& t) {
   if (t.changes_state.empty() || t.changes_state == "none") return {};
   const std::string what = t.changes ? changes_text(*t.changes) : "";
   return what.empty() ? t.changes_state : fmt::format("{} ({})", what, t.changes_state);
+}
+
+void agent_rows(const wire::AgentRecord& a, Summary& s) {
+  s.row("agent", fmt::format("{} ({})", a.name, a.preset));
+  s.row("job", a.prompt);
+  s.row("session", a.session + (a.continued ? " (continued)" : ""));
+  s.row("auth", a.auth);
+  s.row("its sandbox", a.inner_sandbox);
+  if (a.usage) s.row("tokens", tokens_text(*a.usage));
 }
 
 std::string summary(const wire::Task& t, bool color) {
@@ -55,6 +76,7 @@ std::string summary(const wire::Task& t, bool color) {
   s.raw("state", paint_state(t.state, color));
   s.row("end", end_text(t));
   s.row("detail", t.detail);
+  if (t.agent) agent_rows(*t.agent, s);
   s.row("command", quote_words(t.argv));
   s.row("in", t.cwd);
   if (!t.workspace.empty())
@@ -64,6 +86,7 @@ std::string summary(const wire::Task& t, bool color) {
   s.row("isolation",
         fmt::format("{}, seccomp {}, network {}{}", t.isolation, t.seccomp, t.network,
                     t.landlock_abi > 0 ? fmt::format(", Landlock {}", t.landlock_abi) : ""));
+  if (t.net) s.row("network", net_text(*t.net));
   s.row("created", t.created_at);
   s.row("started", t.started_at);
   s.row("ended", t.ended_at);

@@ -6,6 +6,7 @@
 #include "cli/commands/all.h"
 #include "cli/render.h"
 #include "core/base/outcome.h"
+#include "core/policy/settings.h"
 #include "core/wire/problem.h"
 
 namespace codexos::cli {
@@ -152,10 +153,18 @@ Set to 1: a command that finds no daemon fails instead of starting one.
 Whether output is coloured.
 .It Ev CODEXOS_DAEMON
 The daemon's program, if it is not beside this one.
-.El
 )";
 
+/// Those that policies know.
+std::string setting_items() {
+  std::string out;
+  for (const policy::Setting& s : policy::kSettings)
+    out += fmt::format(".It Ev {}\n{}.\n", s.variable, prose(s.help));
+  return out + ".El\n";
+}
+
 constexpr std::string_view kSeeAlso = R"(.Sh SEE ALSO
+.Xr codexos-policy 5 ,
 .Xr codexos-internals 7 ,
 .Xr codexosd 8
 )";
@@ -216,6 +225,7 @@ Result<int> print_man(Context&, const Invocation&) {
     if (!rows.empty()) out += fmt::format(".Ss {}\n.Bl -tag -width Ds\n", g.title) + rows + ".El\n";
   }
   out += kEnvironment;
+  out += setting_items();
   out += exit_status() + examples();
   out += kSeeAlso;
   out += kCaveats;

@@ -67,6 +67,7 @@ std::string plan_text(const wire::PlanView& p, bool all) {
   out += row("isolation", p.isolation);
   out += row("seccomp", p.seccomp);
   out += row("network", p.network);
+  for (const auto& rule : p.allow) out += row("  may reach", rule);
   out += row("user id", std::to_string(p.inside_uid));
   out += row("limits", limits(p));
   out += "\nfinds:\n" + finds(p, all);

@@ -54,13 +54,18 @@ std::string changes_cell(const wire::Task& t) {
   return fmt::format("{}{} waiting", n, t.changes->more ? "+" : "");
 }
 
+std::string command_cell(const wire::Task& t) {
+  if (!t.agent) return quote_words(t.argv);
+  return t.agent->name + (t.agent->prompt.empty() ? "" : " " + quote_word(t.agent->prompt));
+}
+
 std::string as_table(const std::vector<wire::Task>& tasks, size_t width, bool color) {
   Table table({"TASK", "NAME", "STATE", "EXIT", "AGE", "CHANGES", "COMMAND"});
   const int64_t now = now_us();
   for (const wire::Task& t : tasks)
     table.add({t.id, t.name, std::string(name_of(t.state)),
                t.exit_code && is_terminal(t.state) ? std::to_string(*t.exit_code) : "",
-               age(t.created_at, now), changes_cell(t), quote_words(t.argv)});
+               age(t.created_at, now), changes_cell(t), command_cell(t)});
   return table.text(width, color);
 }
 

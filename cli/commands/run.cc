@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// codexos run -- CMD: fills wire::TaskCreate, sends it with stdio attached, and behaves like the
-// program from then on.
+// codexos run -- CMD, and run -a AGENT "JOB": fills wire::TaskCreate, sends it with stdio attached,
+// and behaves like the program from then on. What an agent says comes as events.
 #include <fmt/core.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 
+#include "cli/agent_text.h"
 #include "cli/commands/all.h"
 #include "cli/commands/plan_text.h"
 #include "cli/environment.h"
+#include "cli/event_stream.h"
+#include "cli/policy_ask.h"
 #include "cli/render.h"
 #include "cli/session.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
 #include "core/base/text.h"
 #include "core/json/json.h"
-#include "core/wire/event.h"
 #include "core/wire/task.h"
 
 namespace codexos::cli {
@@ -40,7 +40,7 @@ bool is_program_on_path(const std::string& word, std::string_view path) {
   return false;
 }
 
-/// `run` without a command behind `--`: what was meant?
+/// `run` without a command behind `--`, and without -a: a prompt, or what was meant?
 Status check_command(const Invocation& inv, const Variables& env) {
   if (inv.words.empty()) {
     if (!inv.payload.empty()) return {};
@@ -58,8 +58,56 @@ Status check_command(const Invocation& inv, const Variables& env) {
     return Error{
         Code::invalid,
         fmt::format("{} is a program; a command stands behind --", quote_word(inv.words[0])), line};
-  return Error{Code::unsupported, "a prompt for an agent is not available in this version",
-               "to run a program: codexos run -- CMD [ARG...]"};
+  return {};
+}
+
+/// Whether an agent gets the job: by -a, or since all there is is a prompt.
+bool is_agent_run(const Invocation& inv) {
+  return inv.has("agent") || (inv.words.size() == 1 && !inv.dashes);
+}
+/// Its output is told as events.
+bool is_agent_job(const Invocation& inv) { return is_agent_run(inv) && !inv.has("tty"); }
+
+Status fill_agent(const Invocation& inv, const Variables& env, wire::TaskCreate& c) {
+  if (!is_agent_run(inv)) {
+    CODEXOS_TRY(check_command(inv, env));
+    c.argv = inv.payload;
+    return {};
+  }
+  if (!inv.has("agent")) CODEXOS_TRY(check_command(inv, env));
+  if (inv.words.size() > 1) {
+    std::string all;
+    for (const std::string& w : inv.words) all += (all.empty() ? "" : " ") + w;
+    return Error{Code::invalid, "the job is one argument",
+                 fmt::format("did you mean: codexos run -a {} {}", quote_word(inv.value("agent")),
+                             quote_word(all))};
+  }
+  const auto find = [&env](const char* name) {
+    const auto at = env.find(name);
+    return at == env.end() ? std::string() : at->second;
+  };
+  c.agent = inv.value("agent", find("CODEXOS_AGENT"));
+  if (inv.has("agent") && c.agent.empty()) return Error{Code::invalid, "--agent is empty", {}};
+  const bool is_file = c.agent.ends_with(".yaml") || c.agent.ends_with(".yml");
+  if (is_file || c.agent.find('/') != std::string::npos)
+    c.agent = absolute_path(c.agent, c.cwd, find("HOME"));
+  if (!inv.words.empty()) c.prompt = inv.words[0];
+  c.extra = inv.payload;
+  c.agent_use = is_agent_job(inv) ? wire::AgentUse::job : wire::AgentUse::interactive;
+  if (const std::string folder = find("XDG_CONFIG_HOME"); !folder.empty())
+    c.caller_env["XDG_CONFIG_HOME"] = folder;
+  return {};
+}
+
+/// An agent without a terminal asks nobody and draws nothing: its output is read as events, and it
+/// has no stdin unless -i says so (some wait for its end).
+StdioChoice stdio_of(const Context& ctx, const Invocation& inv) {
+  if (!is_agent_job(inv) || inv.has("detach")) return stdio_for(ctx, inv);
+  StdioChoice c = stdio_as_events(ctx, inv);
+  if (inv.has("interactive")) return c;
+  c.mode[0] = Stdio::null;
+  c.forward_input = false;
+  return c;
 }
 
 uint32_t current_umask() {
@@ -96,6 +144,56 @@ Status fill_limits(const Invocation& inv, wire::TaskCreate& c) {
   return {};
 }
 
+Result<int32_t> parse_port(const std::string& text) {
+  const auto n = parse_number(text);
+  constexpr uint64_t kLast = 65535;
+  if (n.ok() && *n >= 1 && *n <= kLast) return static_cast<int32_t>(*n);
+  return Error{Code::invalid, fmt::format("{} is no port", quote_word(text)), "1 to 65535"};
+}
+
+/// A port goes by the relay; a socket is a path that is shown.
+Status fill_local_ports(const Invocation& inv, wire::TaskCreate& c) {
+  for (const std::string& text : inv.values("publish")) {
+    auto port = parse_port(text);
+    if (!port.ok()) return std::move(port).error().during("--publish");
+    c.publish.push_back(*port);
+  }
+  for (const std::string& text : inv.values("reach")) {
+    if (text.find('/') != std::string::npos) {
+      c.show.push_back(text + ":rw");
+      continue;
+    }
+    auto port = parse_port(text);
+    if (!port.ok()) return std::move(port).error().during("--reach");
+    c.reach.push_back(*port);
+  }
+  return {};
+}
+
+Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
+  c.allow = inv.values("allow");
+  CODEXOS_TRY(fill_local_ports(inv, c));
+  const bool wanted = !c.allow.empty() || !c.publish.empty() || !c.reach.empty();
+  if (wanted) c.net = wire::Network::allow;
+  if (inv.has("net")) {
+    const auto net = *find_enum<wire::Network>(inv.value("net"));
+    if (wanted && net != wire::Network::allow)
+      return Error{Code::invalid,
+                   fmt::format("--allow, --publish and --reach cannot be given with --net {}",
+                               inv.value("net")),
+                   "without --net they are --net allow"};
+    c.net = net;
+  }
+  if (!inv.has("net-bytes")) return {};
+  auto bytes = parse_size(inv.value("net-bytes"));
+  if (!bytes.ok()) return std::move(bytes).error().during("--net-bytes");
+  if (c.net != wire::Network::allow)
+    return Error{Code::invalid, "--net-bytes needs a network",
+                 "--allow HOST names what is reached"};
+  c.net_bytes = *bytes;
+  return {};
+}
+
 void fill_workspace(const Invocation& inv, const Variables& env, wire::TaskCreate& c) {
   const auto home_at = env.find("HOME");
   const std::string home = home_at == env.end() ? "" : home_at->second;
@@ -107,18 +205,31 @@ void fill_workspace(const Invocation& inv, const Variables& env, wire::TaskCreat
   for (const std::string& path : inv.values("write"))
     c.write.push_back(
         inv.has("workspace") && !path.starts_with("~") ? path : absolute_path(path, c.cwd, home));
+  for (std::string& what : c.show) what = absolute_path(what, c.cwd, home);  // of --reach
   for (const std::string& what : inv.values("show"))
     c.show.push_back(absolute_path(what, c.cwd, home));
   c.from = inv.value("from", inv.has("c") ? "last" : "");
 }
 
+/// What is left out of the request because it is the default, and still counts before files.
+void fill_given(const Invocation& inv, wire::TaskCreate& c) {
+  const auto add = [&](const char* key, bool is_default) {
+    if (inv.has(key) && is_default) c.policy.given.emplace_back(key);
+  };
+  add("net", c.net == wire::Network::none);
+  add("isolation", c.isolation == wire::Isolation::full);
+  add("seccomp", c.seccomp == wire::SeccompProfile::default_);
+  add("timeout", c.timeout_ms == 0);
+  add("idle-timeout", c.idle_timeout_ms == 0);
+}
+
 Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
                                       const Variables& env) {
   wire::TaskCreate c;
-  c.argv = inv.payload;
   CODEXOS_ASSIGN(c.cwd, current_folder());
   CODEXOS_ASSIGN(c.env, task_variables(inv.values("env-file"), inv.values("env"), env));
   c.caller_env = caller_variables(env);
+  CODEXOS_TRY(fill_agent(inv, env, c));
   c.umask = current_umask();
   c.name = inv.value("name");
   if (inv.has("name") && c.name.empty()) return Error{Code::invalid, "--name is empty", {}};
@@ -129,15 +240,20 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
       if (given.empty()) return Error{Code::invalid, fmt::format("--{} is empty", key), {}};
   CODEXOS_TRY(fill_labels(inv, c));
   CODEXOS_TRY(fill_limits(inv, c));
+  CODEXOS_TRY(fill_network(inv, c));
   fill_workspace(inv, env, c);
+  CODEXOS_ASSIGN(c.policy, policy_ask(inv, env, c.cwd));
+  fill_given(inv, c);
   c.rm = inv.has("rm");
   if (inv.has("apply") && inv.has("apply-on-success"))
     return Error{Code::invalid, "only one of --apply and --apply-on-success can be given", {}};
   if (inv.has("apply")) c.apply = wire::ApplyWhen::always;
   if (inv.has("apply-on-success")) c.apply = wire::ApplyWhen::on_success;
+  c.allow_protected = inv.has("allow-protected");
+  c.skip_protected = inv.has("skip-protected");
   c.plan_only = inv.has("plan-only");
   c.owned = !inv.has("detach") && !c.plan_only;
-  const StdioChoice stdio = stdio_for(ctx, inv);
+  const StdioChoice stdio = stdio_of(ctx, inv);
   c.stdin_mode = stdio.mode[0];
   c.stdout_mode = stdio.mode[1];
   c.stderr_mode = stdio.mode[2];
@@ -172,100 +288,6 @@ Result<int> start_detached(Context& ctx, Client& client, const wire::TaskCreate&
   return 0;
 }
 
-/// run --json: events and output lines come on a second connection, and go on to stdout as they
-/// are. A stream that is cut, because the daemon ended, is asked for again from where it was, of a
-/// daemon that is started for it: the task's end is printed whoever records it.
-class EventPrinter {
- public:
-  explicit EventPrinter(Client& client) : client_(client) {}
-
-  Status open(const std::string& task) {
-    task_ = task;
-    return connect();
-  }
-  int fd() const { return stream_ ? stream_->fd() : -1; }
-  /// False: there is no more.
-  bool pump() {
-    if (!stream_) return false;
-    const auto r = stream_->read([this](std::string_view line) { return take(line); });
-    if (r.ok()) return keep(*r);
-    failed_ = r.error();
-    if (!printed_ || failed_->code != Code::unavailable || ++cuts_ > kMaxCuts) return keep(false);
-    // A daemon that cannot be started now may be there for finish().
-    if (const auto again = connect_again(); !again.ok()) {
-      failed_ = again.error();
-      return keep(false);
-    }
-    failed_.reset();
-    return true;
-  }
-  Status finish() {
-    if (failed_ && printed_ && !ended_ && cuts_ <= kMaxCuts && connect().ok()) failed_.reset();
-    while (stream_) pump();
-    if (failed_) return *failed_;
-    return {};
-  }
-
- private:
-  static constexpr int kMaxCuts = 5;
-  bool keep(bool more) {
-    if (!more) stream_.reset();
-    return more;
-  }
-  /// A daemon that is about to be gone may still take the connection, and drop it.
-  Status connect_again() {
-    constexpr int kTries = 10, kPauseMs = 30;
-    Status last = connect();
-    for (int n = 1; n < kTries && !last.ok() && last.error().code == Code::unavailable; ++n) {
-      poll(nullptr, 0, kPauseMs);
-      last = connect();
-    }
-    return last;
-  }
-  Status connect() {
-    CODEXOS_ASSIGN(auto s, client_.open_stream(Request{"GET",
-                                                       task_path(task_, "stream"),
-                                                       {{"follow", "1"},
-                                                        {"since", std::to_string(seq_)},
-                                                        {"from_stdout", std::to_string(next_[0])},
-                                                        {"from_stderr", std::to_string(next_[1])}},
-                                                       {}}));
-    stream_.emplace(std::move(s));
-    return {};
-  }
-  Status take(std::string_view line) {
-    CODEXOS_TRY(note_place(line));
-    const Status printed = print_line(line);
-    printed_ = printed.ok();
-    cuts_ = 0;
-    return printed;
-  }
-  /// Where to go on: behind the last event, and behind the last byte of each stream.
-  Status note_place(std::string_view line) {
-    constexpr std::string_view kOutput = R"({"type":"output")";
-    if (!line.starts_with(kOutput)) {
-      CODEXOS_ASSIGN(const auto event, json::decode<wire::Event>(line, json::Unknown::ignore));
-      seq_ = event.seq;
-      ended_ = event.type == wire::EventType::task_ended;
-      return {};
-    }
-    CODEXOS_ASSIGN(const auto piece, json::decode<wire::OutputLine>(line, json::Unknown::ignore));
-    CODEXOS_ASSIGN(const std::string bytes, from_base64(piece.base64));
-    next_[piece.stream == "stdout" ? 0 : 1] = piece.offset + piece.text.size() + bytes.size();
-    return {};
-  }
-
-  Client& client_;
-  std::string task_;
-  std::optional<LineStream> stream_;  // none: there is no more
-  std::optional<Error> failed_;
-  int64_t seq_ = 0;
-  std::array<uint64_t, 2> next_{};  // offsets in stdout and stderr
-  bool ended_ = false;
-  bool printed_ = true;  // false: our stdout failed
-  int cuts_ = 0;         // since the last line
-};
-
 /// A task can only start from layers that are there; making them may take a while.
 Status open_snapshot(Client& client, const std::string& from) {
   const size_t at = from.find('@');
@@ -281,22 +303,29 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
                          const wire::TaskCreate& create) {
   Session s;
   s.request = Request{"POST", "/v1/tasks", {}, json::encode(create, json::Defaults::omit)};
-  s.what = fmt::format("run {}", quote_word(create.argv[0]));
+  const bool job = is_agent_job(inv);
+  s.what = fmt::format("run {}", quote_word(is_agent_run(inv) ? create.agent : create.argv[0]));
   s.owner = true;
-  s.ends_later = create.apply != wire::ApplyWhen::never;
-  s.relay.stdio = stdio_for(ctx, inv);
-  s.relay.discard_output = ctx.globals.json;
-  EventPrinter events(client);
-  if (ctx.globals.json) {
+  // The daemon judges an agent's end by what it said.
+  s.ends_later = create.apply != wire::ApplyWhen::never || job;
+  s.relay.stdio = stdio_of(ctx, inv);
+  const bool follow = ctx.globals.json || job;
+  s.relay.discard_output = follow;
+  AgentText text(ctx);
+  EventStream events(client, [&](std::string_view line) {
+    return ctx.globals.json ? print_line(line) : text.line(line);
+  });
+  if (follow) {
     s.on_connected = [&events](const std::string& task, RelayOptions& relay) -> Status {
       CODEXOS_TRY(events.open(task));
       relay.extra_fd = [&events] { return events.fd(); };
       relay.on_extra = [&events] { return events.pump(); };
       return {};
     };
+    s.before_end = [&events] { return events.finish(); };
   }
   auto code = run_session(ctx, client, std::move(s));
-  if (!code.ok() || !ctx.globals.json) return code;
+  if (!code.ok() || !follow) return code;
   if (auto r = events.finish(); !r.ok()) {
     report(ctx, Error(r.error()).during("run"));
     constexpr int kOurFault = 125;
@@ -309,13 +338,14 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
 
 Result<int> run_task(Context& ctx, const Invocation& inv) {
   const Variables env = read_environment();
-  CODEXOS_TRY(check_command(inv, env));
-  CODEXOS_ASSIGN(const wire::TaskCreate create, make_request(ctx, inv, env));
+  CODEXOS_ASSIGN(wire::TaskCreate create, make_request(ctx, inv, env));
   Client client(ctx);
   CODEXOS_TRY(open_snapshot(client, create.from));
-  if (create.plan_only) return print_plan(ctx, client, create);
-  if (inv.has("detach")) return start_detached(ctx, client, create);
-  return run_attached(ctx, client, inv, create);
+  return send_with_env(ctx, env, create.policy, [&]() -> Result<int> {
+    if (create.plan_only) return print_plan(ctx, client, create);
+    if (inv.has("detach")) return start_detached(ctx, client, create);
+    return run_attached(ctx, client, inv, create);
+  });
 }
 
 }  // namespace codexos::cli

@@ -97,6 +97,7 @@ enum class LinkType : uint32_t {
   resume = 10,
   end_ack = 11,  // EndAck: the end is committed
   hello = 12,    // Hello with the secret, first message on shim.sock
+  dial = 15,     // DialRequest: connect to a server of the task
   // helper/shim -> daemon
   pid = 64,  // PidInfo + pidfd: sent by the zygote for its child
   parked = 65,
@@ -109,6 +110,8 @@ enum class LinkType : uint32_t {
   exec_ended = 71,  // ExecEnded
   paused = 72,      // PauseState
   owner = 73,       // OwnerState: the owner left or detached
+  network = 75,     // NetSockets + descriptors: of the task's network namespace; also after `state`
+  dialled = 76,     // Dialled + the socket, where there is one
 };
 
 struct SpawnRequest {
@@ -159,12 +162,14 @@ struct Ended {
   int64_t at_us = 0;
   Usage usage;
   std::vector<std::string> notes;  // degradations: log_note()
+  bool interrupted = false;        // its owner sent it SIGINT
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("outcome", s.outcome);
     v("at_us", s.at_us);
     v("usage", s.usage);
     v("notes", s.notes);
+    v("interrupted", s.interrupted);
   }
 };
 
@@ -266,6 +271,49 @@ struct OwnerState {
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("detached", s.detached);
+  }
+};
+
+/// A socket that was made in the task's network namespace and is served by the daemon.
+enum class NetSocket : int {
+  tcp,      // listens; what is accepted was redirected here
+  dns_tcp,  // listens
+  dns_udp,
+  refused,  // NETLINK_NETFILTER, nflog: packets that were refused
+  reach,    // listens on the port of the same index in `ports`, for --reach
+};
+constexpr auto enum_names(NetSocket) {
+  return std::array{EnumName{NetSocket::tcp, "tcp"}, EnumName{NetSocket::dns_tcp, "dns-tcp"},
+                    EnumName{NetSocket::dns_udp, "dns-udp"},
+                    EnumName{NetSocket::refused, "refused"}, EnumName{NetSocket::reach, "reach"}};
+}
+/// Descriptors with it, in the same order.
+struct NetSockets {
+  std::vector<NetSocket> kinds;
+  std::vector<int32_t> ports;  // 0 where the kind says all
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("kinds", s.kinds);
+    v("ports", s.ports);
+  }
+};
+
+struct DialRequest {
+  uint64_t id = 0;
+  int32_t port = 0;  // of the task's 127.0.0.1, or ::1 when nobody listens there
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("id", s.id);
+    v("port", s.port);
+  }
+};
+struct Dialled {
+  uint64_t id = 0;
+  int32_t error = 0;  // errno(3); 0: a connected socket comes with it
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("id", s.id);
+    v("error", s.error);
   }
 };
 

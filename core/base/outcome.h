@@ -31,6 +31,7 @@ enum class Cause : int {
   apply_failed,
   sandbox_killed,  // the shim was killed from outside
   lost,
+  agent_failed,  // its program exited with 0, and the agent did not finish its job
 };
 
 enum class TaskState : int {
@@ -87,6 +88,7 @@ inline constexpr std::array kCauses{
     CauseRow{Cause::apply_failed, "apply_failed", TaskState::failed, 125},
     CauseRow{Cause::sandbox_killed, "sandbox_killed", TaskState::killed, 137},
     CauseRow{Cause::lost, "lost", TaskState::lost, 125},
+    CauseRow{Cause::agent_failed, "agent_failed", TaskState::failed, 1},
 };
 constexpr auto enum_names(Cause) {
   std::array<EnumName<Cause>, kCauses.size()> out{};

@@ -51,7 +51,9 @@ enum class MountRole : int {
   workspace,
   gitdir,
   shown,
-  write_through
+  write_through,
+  agent,  // folders of an agent: kept for the workspace, or its login
+  hidden  // covers a part of what is shown
 };
 constexpr auto enum_names(MountRole) {
   return std::array{EnumName{MountRole::system, "system"},
@@ -65,7 +67,9 @@ constexpr auto enum_names(MountRole) {
                     EnumName{MountRole::workspace, "workspace"},
                     EnumName{MountRole::gitdir, "gitdir"},
                     EnumName{MountRole::shown, "shown"},
-                    EnumName{MountRole::write_through, "write-through"}};
+                    EnumName{MountRole::write_through, "write-through"},
+                    EnumName{MountRole::agent, "agent"},
+                    EnumName{MountRole::hidden, "hidden"}};
 }
 
 /// One row of the view, applied in order. Missing parent directories of `target` are made (0755) as
@@ -168,6 +172,24 @@ struct Sysctl {  // /proc/sys/user/<name> of the task's own user namespace
   }
 };
 
+/// Netlink messages that set up the task's network namespace (netlink(7)), made by the daemon once:
+/// codexos-exec sends them and reads an acknowledgement for each message that asks for one.
+struct NetlinkBatch {
+  int32_t protocol = 0;   // NETLINK_ROUTE, NETLINK_NETFILTER
+  std::string bytes;      // whole messages, one behind the other
+  bool fallback = false;  // only when the batch before could not be set up
+  bool may_fail = false;  // the kernel may lack it (IPv6)
+  std::string what;       // for the message of a failure
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("protocol", s.protocol);
+    v("bytes", s.bytes);
+    v("fallback", s.fallback);
+    v("may_fail", s.may_fail);
+    v("what", s.what);
+  }
+};
+
 struct View {
   std::string key;  // what it was built for; a helper is only used for a task with the same key
   IdMap uid;        // host 0 or inside 0 is refused by the helper
@@ -183,6 +205,7 @@ struct View {
   bool nested = false;         // profile nested: Landlock scopes only, /proc unmasked
   bool host_network = false;   // no network namespace
   int32_t landlock_abi = 0;    // what the daemon's probe found; below 2: Landlock is not used
+  std::vector<NetlinkBatch> network;  // empty: only its own loopback
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("key", s.key);
@@ -198,6 +221,7 @@ struct View {
     v("nested", s.nested);
     v("host_network", s.host_network);
     v("landlock_abi", s.landlock_abi);
+    v("network", s.network);
   }
 };
 
@@ -227,7 +251,7 @@ struct Job {
   std::string task_id;
   std::string secret;  // who shows it on shim.sock is the daemon
   std::vector<Mount>
-      mounts;  // after the view's, before the overlays when role is not write_through
+      mounts;  // after the view's; those of role write_through and hidden after the overlays
   std::vector<Overlay> overlays;
   std::vector<std::string> argv;  // argv[0] without '/' is searched in PATH of env
   std::vector<std::string> env;   // K=V
@@ -254,6 +278,7 @@ struct Job {
   int32_t client_fd = -1;  // the client's connection after its 101 reply
   int32_t stdout_fd = -1;  // the client's own stdout and stderr (Stdio::passed)
   int32_t stderr_fd = -1;
+  std::vector<int32_t> reach_ports;  // of the host's loopback, listened on inside
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("task_id", s.task_id);
@@ -284,6 +309,7 @@ struct Job {
     v("client_fd", s.client_fd);
     v("stdout_fd", s.stdout_fd);
     v("stderr_fd", s.stderr_fd);
+    v("reach_ports", s.reach_ports);
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include "core/base/fields.h"
 #include "core/base/outcome.h"
+#include "core/wire/agent.h"
 #include "core/wire/task.h"
 
 namespace codexos::wire {
@@ -31,7 +32,19 @@ enum class EventType : int {
   task_applied,
   task_undone,
   task_discarded,
-  task_apply_reverted
+  task_apply_reverted,
+  net_connection,
+  net_changed,
+  denied,
+  agent_text,
+  agent_reasoning,
+  agent_tool_call,
+  agent_tool_result,
+  agent_file_change,
+  agent_usage,
+  agent_cost,
+  agent_limit,
+  agent_error
 };
 constexpr auto enum_names(EventType) {
   return std::array{EnumName{EventType::task_created, "task.created"},
@@ -49,7 +62,19 @@ constexpr auto enum_names(EventType) {
                     EnumName{EventType::task_applied, "task.applied"},
                     EnumName{EventType::task_undone, "task.undone"},
                     EnumName{EventType::task_discarded, "task.discarded"},
-                    EnumName{EventType::task_apply_reverted, "task.apply_reverted"}};
+                    EnumName{EventType::task_apply_reverted, "task.apply_reverted"},
+                    EnumName{EventType::net_connection, "net.connection"},
+                    EnumName{EventType::net_changed, "net.changed"},
+                    EnumName{EventType::denied, "denied"},
+                    EnumName{EventType::agent_text, "agent.text"},
+                    EnumName{EventType::agent_reasoning, "agent.reasoning"},
+                    EnumName{EventType::agent_tool_call, "agent.tool_call"},
+                    EnumName{EventType::agent_tool_result, "agent.tool_result"},
+                    EnumName{EventType::agent_file_change, "agent.file_change"},
+                    EnumName{EventType::agent_usage, "agent.usage"},
+                    EnumName{EventType::agent_cost, "agent.cost"},
+                    EnumName{EventType::agent_limit, "agent.limit"},
+                    EnumName{EventType::agent_error, "agent.error"}};
 }
 
 struct Event {
@@ -76,6 +101,26 @@ struct Event {
   std::optional<ChangeCount> changes;
   std::optional<std::string> apply;
   std::optional<int64_t> paths;
+  std::optional<std::string> what;    // denied: network, dns, ...
+  std::optional<std::string> target;  // a name, an address, a path
+  std::optional<int32_t> port;
+  std::optional<std::string> rule;
+  std::optional<std::string> hint;
+  std::optional<std::string> address;
+  std::optional<uint64_t> bytes_in, bytes_out;
+  std::optional<int64_t> duration_us;
+  std::optional<std::vector<std::string>> allow;
+  std::optional<std::string> agent;  // task.created: its name
+  std::optional<std::string> text;
+  std::optional<std::string> tool;
+  std::optional<std::string> call;  // joins a tool's call and its result
+  std::optional<std::string> input;
+  std::optional<std::string> output;
+  std::optional<bool> failed;
+  std::optional<std::string> path;
+  std::optional<std::string> change;
+  std::optional<AgentUsage> tokens;
+  std::optional<uint64_t> offset;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("v", s.v, "version of the event format");
@@ -101,6 +146,27 @@ struct Event {
     v("changes", s.changes, "task.ended: what it changed");
     v("apply", s.apply, "task.applied, task.undone: id of the apply or undo");
     v("paths", s.paths, "task.applied, task.undone: how many paths were written");
+    v("what", s.what, "denied: what kind of thing: network, dns");
+    v("target", s.target, "denied, net.connection: host name or address");
+    v("port", s.port, "denied, net.connection: port, where there is one");
+    v("rule", s.rule, "net.connection: the rule that admitted it; denied: the one that did not");
+    v("hint", s.hint, "denied: the option that would allow it");
+    v("address", s.address, "net.connection: the address that was dialled");
+    v("bytes_in", s.bytes_in, "net.connection: bytes that the task got");
+    v("bytes_out", s.bytes_out, "net.connection: bytes that the task sent");
+    v("duration_us", s.duration_us, "net.connection: how long it lasted, microseconds");
+    v("allow", s.allow, "net.changed: what the task may reach from now on");
+    v("agent", s.agent, "task.created: the agent that has the job");
+    v("text", s.text, "agent.text, .reasoning, .error, .limit: what it said");
+    v("tool", s.tool, "agent.tool_call, .tool_result: name of the tool");
+    v("call", s.call, "agent.tool_call, .tool_result: the agent's name for the call");
+    v("input", s.input, "agent.tool_call: arguments, as JSON");
+    v("output", s.output, "agent.tool_result: what the tool answered, at most 16 KiB");
+    v("failed", s.failed, "agent.tool_result: whether it failed");
+    v("path", s.path, "agent.file_change: which file");
+    v("change", s.change, "agent.file_change: add, update or delete");
+    v("tokens", s.tokens, "agent.usage, agent.cost, task.ended: tokens and cost so far");
+    v("offset", s.offset, "agent.*: where in stdout the line ends that said it, bytes");
   }
 };
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/fields.h"
@@ -47,8 +48,9 @@ struct Problem {
   std::string code;
   std::string hint;
   std::string request_id;
-  std::string task;   // the task concerned, where there is one
-  std::string cause;  // a refused or failed start: the task's cause
+  std::string task;               // the task concerned, where there is one
+  std::string cause;              // a refused or failed start: the task's cause
+  std::vector<std::string> pass;  // variables whose values the request lacks (PolicyAsk::env)
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("type", s.type, "RFC 9457 type");
@@ -60,6 +62,7 @@ struct Problem {
     v("request_id", s.request_id, "id of the request in the daemon's log");
     v("task", s.task, "the task concerned");
     v("cause", s.cause, "the task's cause, where it ended or did not start");
+    v("pass", s.pass, "ask again with these variables of yours, and say that you looked for them");
   }
 };
 

@@ -14,7 +14,9 @@
 #include "core/base/fields.h"
 #include "core/base/outcome.h"
 #include "core/base/plan.h"
+#include "core/wire/agent.h"
 #include "core/wire/changes.h"
+#include "core/wire/policy_ask.h"
 
 namespace codexos::wire {
 
@@ -68,6 +70,10 @@ struct TaskCreate {
   Isolation isolation = Isolation::full;
   SeccompProfile seccomp = SeccompProfile::default_;
   Network net = Network::none;
+  std::vector<std::string> allow;  // --allow: rules of core/policy/net_rules.h
+  std::vector<int32_t> publish;    // --publish
+  std::vector<int32_t> reach;      // --reach PORT
+  uint64_t net_bytes = 0;
   bool owned = false;  // foreground: the client's end ends the task
   Stdio stdin_mode = Stdio::null;
   Stdio stdout_mode = Stdio::pipe;
@@ -78,7 +84,15 @@ struct TaskCreate {
   uint64_t idle_timeout_ms = 0;
   bool rm = false;  // forget it when ended and nothing waits
   ApplyWhen apply = ApplyWhen::never;
+  bool allow_protected = false;
+  bool skip_protected = false;
   bool plan_only = false;  // reply 200 with PlanView, run nothing
+  PolicyAsk policy;
+  // An agent instead of a program: argv is then empty, and made from the agent's preset.
+  std::string agent;  // name, or absolute path of a preset; empty with a prompt: the configured one
+  std::string prompt;              // the job
+  std::vector<std::string> extra;  // further arguments of the agent's command line
+  AgentUse agent_use = AgentUse::job;
 
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -98,6 +112,10 @@ struct TaskCreate {
     v("isolation", s.isolation, "least isolation that is accepted");
     v("seccomp", s.seccomp, "syscall filter profile");
     v("net", s.net, "network");
+    v("allow", s.allow, "what may be reached: HOST[:PORT], *.HOST, CIDR, @GROUP; needs net allow");
+    v("publish", s.publish, "ports of the task that are shown on the host's loopback");
+    v("reach", s.reach, "ports of the host's loopback that are shown to the task");
+    v("net_bytes", s.net_bytes, "limit of bytes to and from the network, 0: none");
     v("owned", s.owned, "the end of the client ends the task");
     v("stdin_mode", s.stdin_mode, "where the program's stdin comes from");
     v("stdout_mode", s.stdout_mode, "where the program's stdout goes");
@@ -110,6 +128,33 @@ struct TaskCreate {
     v("rm", s.rm, "forget the task when it ended and no change waits");
     v("plan_only", s.plan_only, "answer what would run, run nothing");
     v("apply", s.apply, "apply the changes when the task ends: never, always or on-success");
+    v("allow_protected", s.allow_protected,
+      "with apply: also what a tool outside would later execute or obey");
+    v("skip_protected", s.skip_protected, "with apply: leave protected and refused paths out");
+    v("policy", s.policy, "what is asked of policies");
+    v("agent", s.agent, "name or path of the agent that gets the job, instead of argv");
+    v("prompt", s.prompt, "the job");
+    v("extra", s.extra, "further arguments of the agent's command line");
+    v("agent_use", s.agent_use, "what the agent is started for");
+  }
+};
+
+/// The network of a task that reaches something by name.
+struct TaskNet {
+  std::vector<std::string> allow;  // in force now
+  std::vector<int32_t> publish, reach;
+  uint64_t max_bytes = 0;
+  std::optional<uint64_t> bytes_in, bytes_out, connections, denials;  // at the end
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("allow", s.allow, "rules in force");
+    v("publish", s.publish, "ports of the task on the host's loopback");
+    v("reach", s.reach, "ports of the host's loopback inside the task");
+    v("max_bytes", s.max_bytes, "limit of bytes in both directions together, 0: none");
+    v("bytes_in", s.bytes_in, "bytes that came from the network, at the end");
+    v("bytes_out", s.bytes_out, "bytes that went to the network, at the end");
+    v("connections", s.connections, "connections that were admitted, at the end");
+    v("denials", s.denials, "attempts that were refused, at the end");
   }
 };
 
@@ -126,7 +171,7 @@ struct Task {
   std::string from;
   std::string isolation;  // in force: "full"
   std::string seccomp;    // in force: "default", "nested"
-  std::string network;    // in force: "none"
+  std::string network;    // in force: "none", "by name", "host"
   int32_t landlock_abi = 0;
   bool terminal = false;
   std::string cause;                 // empty until the end
@@ -138,10 +183,12 @@ struct Task {
   std::string ended_at;
   std::optional<int32_t> pid;  // of the shim, on the host, while it lives
   std::optional<Usage> usage;
+  std::optional<TaskNet> net;  // by name
   std::optional<ChangeCount> changes;
   std::string
       changes_state;  // none, waiting, applied, undone, discarded, expired, continued, direct
   std::vector<std::string> notes;
+  std::optional<AgentRecord> agent;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("id", s.id, "12 characters of base32");
@@ -168,11 +215,13 @@ struct Task {
     v("ended_at", s.ended_at, "RFC 3339, empty until ended");
     v("pid", s.pid, "process id of the task's shim on the host");
     v("usage", s.usage, "what it used, at the end");
+    v("net", s.net, "what it may reach, and what went to and fro");
     v("changes", s.changes, "what it changed in the workspace");
     v("changes_state", s.changes_state,
       "none, waiting, applied, undone (and the layers are gone), discarded, expired, continued or "
       "direct");
     v("notes", s.notes, "degradations and remarks");
+    v("agent", s.agent, "the agent that was given the job, where it is one");
   }
 };
 
@@ -204,6 +253,7 @@ struct PlanView {
   std::string workspace;
   WorkspaceMode mode = WorkspaceMode::overlay;
   std::string isolation, seccomp, network;
+  std::vector<std::string> allow;
   uint32_t inside_uid = 0;
   uint64_t timeout_ms = 0, idle_timeout_ms = 0;
   std::vector<PlanMount> mounts;
@@ -220,6 +270,7 @@ struct PlanView {
     v("isolation", s.isolation, "isolation");
     v("seccomp", s.seccomp, "syscall filter profile");
     v("network", s.network, "network");
+    v("allow", s.allow, "what it may reach by name");
     v("inside_uid", s.inside_uid, "user id inside");
     v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
     v("idle_timeout_ms", s.idle_timeout_ms, "idle limit in milliseconds, 0: none");

@@ -40,8 +40,10 @@ void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_diff_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_policy_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_apply_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_agent_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
 /// All of them, in the order in which they are matched. `parts` must stay where it is.
 std::vector<Route> make_routes(ApiParts& parts);

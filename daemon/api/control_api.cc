@@ -39,6 +39,12 @@ void resume(ApiParts& parts, const CallPtr& call) {
   parts.supervisor.resume(call->param(0), reply_later(call));
 }
 
+void change_network(ApiParts& parts, const CallPtr& call) {
+  const auto body = decode_body<wire::NetBody>(*call);
+  if (!body.ok()) return call->fail(body.error());
+  parts.supervisor.change_network(call->param(0), *body, reply_later(call));
+}
+
 void remove(ApiParts& parts, const CallPtr& call) {
   parts.supervisor.remove(call->param(0), query_flag(*call, "force"), reply_later(call));
 }
@@ -122,6 +128,7 @@ void add_control_routes(ApiParts& parts, std::vector<Route>& routes) {
   add("POST", "/v1/tasks/{id}/kill", "KILL, or send another signal", kill);
   add("POST", "/v1/tasks/{id}/pause", "Stop all processes of a task", pause);
   add("POST", "/v1/tasks/{id}/resume", "Let them go on", resume);
+  add("POST", "/v1/tasks/{id}/net", "Change what it may reach", change_network);
   add("POST", "/v1/tasks/{id}/attach", "One more client, over codexos-frames/1", attach);
   add("POST", "/v1/tasks/{id}/exec", "One more program in the task's sandbox", exec);
   add("DELETE", "/v1/tasks/{id}", "Forget a task; force=1 ends it first", remove);

@@ -15,6 +15,8 @@ std::vector<Route> make_routes(ApiParts& parts) {
   add_control_routes(parts, routes);
   add_snapshot_routes(parts, routes);
   add_apply_routes(parts, routes);
+  add_policy_routes(parts, routes);
+  add_agent_routes(parts, routes);
   add_daemon_routes(parts, routes);
   return routes;
 }

@@ -29,6 +29,7 @@ void fail_with(Call& call, const Refusal& refusal) {
   p.detail = refusal.error.message;
   p.hint = refusal.error.hint;
   p.cause = cause_row(refusal.cause).name;
+  p.pass = refusal.pass;
   call.fail(std::move(p));
 }
 
@@ -63,7 +64,12 @@ void create(ApiParts& parts, const CallPtr& call) {
   StartRequest request;
   bool frames = false;
   if (auto s = fill_request(*call, request, frames); !s.ok()) return call->fail(s.error());
-  if (request.create.plan_only) return answer(*call, parts.supervisor.plan(request));
+  if (request.create.plan_only) {
+    wire::PlanView view;
+    if (const auto refusal = parts.supervisor.plan(std::move(request), view))
+      return fail_with(*call, *refusal);
+    return call->reply_with(200, view);
+  }
   Supervisor::Begun begun;
   if (const auto refusal = parts.supervisor.start(std::move(request), begun))
     return fail_with(*call, *refusal);

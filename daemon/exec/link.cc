@@ -23,8 +23,8 @@ bool same_secret(std::string_view given, std::string_view secret) {
   return differs == 0;
 }
 
-void DaemonLink::send(LinkType type, std::string_view payload) {
-  if (link_ && !try_send_link(link_.get(), type, payload, {})) link_.reset();
+void DaemonLink::send(LinkType type, std::string_view payload, const std::vector<int>& fds) {
+  if (link_ && !try_send_link(link_.get(), type, payload, fds)) link_.reset();
 }
 
 void DaemonLink::watch(PollSet& polls) {

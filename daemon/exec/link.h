@@ -24,7 +24,8 @@ class DaemonLink {
 
   bool up() const { return static_cast<bool>(link_); }
   int fd() const { return link_.get(); }
-  void send(LinkType type, std::string_view payload);
+  /// The descriptors stay the caller's.
+  void send(LinkType type, std::string_view payload, const std::vector<int>& fds = {});
 
   void watch(PollSet& polls);
   /// True when a daemon has just adopted the task: it wants the state.

@@ -119,6 +119,7 @@ bool clone_inner(const View& view, unsigned long namespaces, Body inner, pid_t& 
   c.job = &plan.job;
   c.fds = &none;
   c.seams = std::move(s.seams);
+  c.network = std::move(s.network);
   _exit(run_shim(c));
 }
 

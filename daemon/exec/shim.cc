@@ -119,6 +119,7 @@ class Shim final : public SessionControl {
   void on_pause(LinkMessage& m);
   void on_resume(LinkMessage& m);
   void on_end_ack(LinkMessage& m);
+  void on_dial(LinkMessage& m);
   void send_state();
   bool start_exec(Exec& e, const ExecRequest& r, std::vector<Fd>& fds, StepFailure& why);
 
@@ -140,6 +141,7 @@ class Shim final : public SessionControl {
   Session main_;
   std::vector<std::unique_ptr<Exec>> execs_;
   Seams seams_;
+  Network network_;  // so that the next daemon gets its sockets
   PollSet polls_;
   int signals_poll_ = -1;
 
@@ -173,6 +175,7 @@ Shim::Shim(ShimContext& c)
       alive_(take_fd(c.fds, c.job->alive_fd)),
       main_(&record_),
       seams_(std::move(c.seams)),
+      network_(std::move(c.network)),
       limits_(c.job->timeout_ms, c.job->idle_timeout_ms) {}
 
 Fd Shim::take(int32_t index) { return take_fd(fds_, index); }
@@ -497,6 +500,7 @@ void Shim::main_ended(Outcome outcome) {
   end_.outcome = std::move(outcome);
   if (stop_cause_ != Cause::none) end_.outcome.cause = stop_cause_;
   end_.usage = usage();
+  end_.interrupted = interrupts_ > 0;
   main_.program_ended();
   phase_ = Phase::ending;
   kill_at_ = kNever;
@@ -549,7 +553,7 @@ const Shim::LinkRow Shim::kLink[] = {
     {LinkType::client, &Shim::on_client},         {LinkType::exec, &Shim::on_exec},
     {LinkType::signal, &Shim::on_signal_request}, {LinkType::stop, &Shim::on_stop},
     {LinkType::pause, &Shim::on_pause},           {LinkType::resume, &Shim::on_resume},
-    {LinkType::end_ack, &Shim::on_end_ack},
+    {LinkType::end_ack, &Shim::on_end_ack},       {LinkType::dial, &Shim::on_dial},
 };
 
 void Shim::on_message(LinkMessage& m) {
@@ -564,6 +568,17 @@ void Shim::send_state() {
   s.started = started_;
   if (s.ended) s.end = end_;
   link_.send(LinkType::state, to_binary(s));
+  if (!network_.empty())
+    link_.send(LinkType::network, to_binary(network_.sockets), network_.numbers());
+}
+
+void Shim::on_dial(LinkMessage& m) {
+  const auto r = from_binary<DialRequest>(m.payload);
+  if (!r.ok()) return;
+  Fd fd;
+  const Dialled answer{r->id, dial_inside(r->port, fd)};
+  link_.send(LinkType::dialled, to_binary(answer),
+             fd ? std::vector<int>{fd.get()} : std::vector<int>{});
 }
 
 void Shim::on_client(LinkMessage& m) {

@@ -8,6 +8,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/plan.h"
+#include "daemon/exec/network.h"
 #include "daemon/exec/seams.h"
 
 namespace codexos::exec {
@@ -17,6 +18,7 @@ struct ShimContext {
   const Job* job = nullptr;
   std::vector<Fd>* fds = nullptr;  // passed descriptors, by the indices that the job names
   SeamsListener seams;
+  Network network;
 };
 
 /// Returns only when the task is over and acknowledged; the caller _exits with it. By hand that is

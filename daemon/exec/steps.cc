@@ -7,9 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
-#include <net/if.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -283,6 +282,21 @@ Status put_symlink(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
   return ok_or_errno(symlinkat(m.source.c_str(), parent, name.c_str()), "symlink");
 }
+// The file as it is there now, through no link: an earlier task may have put something else into
+// its place. No descriptor: there is no such file.
+Fd find_file(int root, const std::string& path) {
+  Fd at(openat(root, ".", O_PATH | O_CLOEXEC));
+  for (size_t from = 1; at && from <= path.size();) {
+    const size_t slash = std::min(path.find('/', from), path.size());
+    at.reset(
+        openat(at.get(), path.substr(from, slash - from).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    from = slash + 1;
+  }
+  struct stat st {};
+  if (at && (fstat(at.get(), &st) != 0 || !S_ISREG(st.st_mode))) at.reset();
+  return at;
+}
+
 // Not the host's /dev/null: what is bound must not be replaceable (CVE-2025-31133).
 Status put_hide(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   const Fd made(openat(s.root.get(), ".empty", O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0444));
@@ -292,6 +306,10 @@ Status put_hide(Sandbox& s, const Mount& m, std::vector<Fd>&) {
   flags.noexec = true;
   CODEXOS_ASSIGN(const Fd tree,
                  clone_tree("/proc/self/fd/" + std::to_string(made.get()), Recurse::no, flags));
+  if (m.role == MountRole::hidden) {
+    const Fd file = find_file(s.root.get(), m.target);
+    return file ? attach_mount(tree.get(), file.get()) : Status();
+  }
   std::string name;
   CODEXOS_ASSIGN(const int parent, parent_of(s, m.target, name));
   const Fd at(openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
@@ -442,22 +460,22 @@ Status set_hostname(Sandbox& s) {
   return ok_or_errno(sethostname(s.view->hostname.data(), s.view->hostname.size()), "sethostname");
 }
 
-Status raise_loopback(Sandbox& s) {
+Status set_up_network(Sandbox& s) {
   if (s.view->host_network) return {};
-  const Fd sock(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!sock) return errno_error("socket", errno);
-  ifreq r{};
-  std::strncpy(r.ifr_name, "lo", sizeof r.ifr_name - 1);
-  r.ifr_flags = IFF_UP | IFF_RUNNING;
-  return ok_or_errno(ioctl(sock.get(), SIOCSIFFLAGS, &r), "raise lo");
+  if (s.view->network.empty()) return raise_loopback();
+  return set_up_network(s.view->network, s.network);
 }
 
 // ---- job
 // -----------------------------------------------------------------------------------------
 
+bool is_after_overlays(const Mount& m) {
+  return m.role == MountRole::write_through || m.role == MountRole::hidden;
+}
+
 Status put_job_mounts(Sandbox& s) {
   for (const auto& m : s.job->mounts)
-    if (m.role != MountRole::write_through) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
+    if (!is_after_overlays(m)) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
   return {};
 }
 
@@ -559,8 +577,18 @@ Status put_overlays(Sandbox& s) {
 }
 
 Status put_write_through(Sandbox& s) {
+  forget_parent(s);  // it may lie below an overlay now
   for (const auto& m : s.job->mounts)
-    if (m.role == MountRole::write_through) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
+    if (is_after_overlays(m)) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
+  return {};
+}
+
+// Ports of the host's loopback that the daemon shows here.
+Status listen_for_host_ports(Sandbox& s) {
+  for (const int32_t port : s.job->reach_ports) {
+    Status done = listen_for_reach(port, s.network);
+    if (!done) return std::move(done).error().during("port " + std::to_string(port));
+  }
   return {};
 }
 
@@ -689,7 +717,7 @@ constexpr Step kViewSteps[] = {
     {"new root", start_root},
     {"view", put_view},
     {"host name", set_hostname},
-    {"loopback", raise_loopback},
+    {"network", set_up_network},
     {"landlock rules", plan_second_wall},
     {"bounding set", drop_bounding_set},
     {"no new privileges", no_new_privileges},
@@ -717,7 +745,7 @@ constexpr Step kHelperSteps[] = {
     {"new root", start_root},
     {"view", put_view},
     {"host name", set_hostname},
-    {"loopback", raise_loopback},
+    {"network", set_up_network},
     {"landlock rules", plan_second_wall},
     {"enter the new root early", leave_host_early},
     {"bounding set", drop_bounding_set},
@@ -730,6 +758,7 @@ constexpr Step kJobSteps[] = {
     {"mounts of the task", put_job_mounts},
     {"overlays", put_overlays},
     {"written-through paths", put_write_through},
+    {"ports of the host", listen_for_host_ports},
     {"landlock rules of the task", complete_second_wall},
     {"enter the new root", leave_host},
     {"read-only root", make_root_read_only},

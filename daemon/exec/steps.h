@@ -12,6 +12,7 @@
 #include "core/base/frames.h"
 #include "core/base/plan.h"
 #include "core/os/landlock.h"
+#include "daemon/exec/network.h"
 #include "daemon/exec/seams.h"
 
 namespace codexos::exec {
@@ -34,6 +35,7 @@ struct Sandbox {
   std::vector<Fd>
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
   SeamsListener seams;
+  Network network;
 };
 
 /// What a zygote has ready: the *units* of the view, each a read-only tmpfs with all that is put

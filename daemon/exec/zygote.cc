@@ -71,6 +71,11 @@ LinkMessage wait_for_job(Sandbox& s) {
   }
 }
 
+/// The sockets of its network namespace, for the daemon to serve.
+bool tell_network(const Network& n) {
+  return n.empty() || send_link(kLink, LinkType::network, to_binary(n.sockets), n.numbers()).ok();
+}
+
 /// From here on a process of its own, PID 1 of the task's pid namespace.
 [[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r) {
   // Nothing of the zygote's stays open but standard error, the daemon's log.
@@ -92,18 +97,21 @@ LinkMessage wait_for_job(Sandbox& s) {
   s.shared_units = !how.own_units;
   StepFailure why;
   if (!build_view_of_helper(s, why)) fail(why);
-  if (!send_link(kLink, LinkType::parked, "", {})) _exit(0);
+  if (!tell_network(s.network) || !send_link(kLink, LinkType::parked, "", {})) _exit(0);
   LinkMessage message = wait_for_job(s);
   auto told = from_binary<Job>(message.payload);
   if (!told.ok()) fail({"job", EINVAL, told.error().message, Cause::start_failed});
   job = *std::move(told);
   job_fds = std::move(message.fds);
+  const size_t sockets = s.network.fds.size();
   if (!build_job(s, why)) fail(why);
+  if (s.network.fds.size() > sockets && !tell_network(s.network)) _exit(0);
   ShimContext c;
   c.link_fd = kLink;
   c.job = &job;
   c.fds = &job_fds;
   c.seams = std::move(s.seams);
+  c.network = std::move(s.network);
   _exit(run_shim(c));
 }
 

@@ -34,6 +34,13 @@ Mount workspace_bind(const std::string& path) {
 
 }  // namespace
 
+bool is_passed_on(std::string_view name) {
+  for (const std::string_view own :
+       {"PATH", "SHELL", "HOME", "USER", "LOGNAME", "PWD", "CODEXOS_TASK"})
+    if (name == own) return true;
+  return passed(name);
+}
+
 std::vector<std::string> make_env(const ViewRequest& r, const View& view,
                                   const std::vector<Mount>& job_mounts,
                                   const std::map<std::string, std::string>& set,

@@ -198,6 +198,8 @@ void Helpers::park_one() {
 void Helpers::on_message(Helper* h, LinkMessage& m) {
   if (m.type == LinkType::pid) {
     if (auto s = note_process(*h, m); !s.ok()) on_lost(h, s.error().message);
+  } else if (m.type == LinkType::network) {
+    h->network = std::move(m);
   } else if (m.type == LinkType::parked) {
     h->parked = true;
     failures_ = 0;

@@ -38,6 +38,7 @@ struct Helper {
   PidInfo process;  // pid 0: not told yet. In our pid namespace.
   Fd pidfd;
   bool parked = false;
+  std::optional<LinkMessage> network;  // of a parked one: the sockets of its network namespace
 };
 
 /// Reads a `pid` message into `h`: the process's descriptor comes with it, and the pid is taken

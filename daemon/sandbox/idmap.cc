@@ -30,12 +30,14 @@ bool needs_mapping(const Mount& m) {
     case MountRole::workspace:
     case MountRole::gitdir:
     case MountRole::write_through:
+    case MountRole::agent:
       return true;
     case MountRole::system:
     case MountRole::etc:
     case MountRole::dev:
     case MountRole::proc:
     case MountRole::scratch:
+    case MountRole::hidden:
       return false;
   }
   return false;

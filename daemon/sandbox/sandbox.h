@@ -51,6 +51,8 @@ std::vector<std::string> make_env(const ViewRequest& r, const View& view,
                                   const std::map<std::string, std::string>& set,
                                   const std::string& task_id, const std::string& cwd,
                                   const Host& host);
+/// Whether every task has this variable: it is passed on, or set.
+bool is_passed_on(std::string_view name);
 /// Mounts that belong to one task: caches, --show, git identity file. Not the workspace. `notes`:
 /// what could not be kept from it.
 Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& view, const Host& host,

@@ -9,6 +9,7 @@
 #include "core/base/path.h"
 #include "core/base/version.h"
 #include "core/os/landlock.h"
+#include "daemon/sandbox/network.h"
 #include "daemon/sandbox/view_parts.h"
 
 namespace codexos::daemon {
@@ -234,6 +235,9 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   v.nested = r.seccomp == wire::SeccompProfile::nested;
   v.host_network = r.net == wire::Network::host;
   v.landlock_abi = landlock_abi();
+  if (r.net == wire::Network::allow) {
+    CODEXOS_ASSIGN(v.network, network_batches());
+  }
 
   v.mounts.push_back(tmpfs_at(MountRole::system, "/", 0755, 4 << 20, 4096));
   v.mounts.back().read_only = true;

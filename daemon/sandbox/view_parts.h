@@ -10,6 +10,7 @@
 
 #include "core/base/plan.h"
 #include "core/os/host.h"
+#include "daemon/sandbox/mount_paths.h"
 #include "daemon/sandbox/sandbox.h"
 
 namespace codexos::daemon {
@@ -29,9 +30,6 @@ Inside inside_of(const Caller& c, const Host& host);
 /// The parts that ask nobody.
 std::string inside_user(const Caller& c);
 std::string inside_home(const Caller& c);
-
-/// Mounts in the order they are made, in several lists: nothing is copied.
-using MountLists = std::vector<const std::vector<Mount>*>;
 
 /// A read-only bind of `path` at `target`; nothing when it does not exist.
 void bind_existing(const Host& host, MountRole role, const std::string& path,
@@ -57,12 +55,6 @@ struct HomeFile {
 };
 std::vector<HomeFile> registries(const Caller& c, const Host& host);
 
-/// Where the path of the inside is on the host, judged by `mounts` alone; false: it does not exist
-/// inside, or only inside (a tmpfs).
-bool host_path_of(const std::string& inside, const MountLists& mounts, const Host& host,
-                  PathFact& out);
-/// The mount that decides what is at `target`: the last one that covers it.
-const Mount* mount_at(const std::string& target, const MountLists& mounts);
 /// PATH reduced to what exists inside.
 std::string path_inside(const std::string& path, const MountLists& mounts, const Host& host);
 

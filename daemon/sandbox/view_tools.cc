@@ -97,6 +97,7 @@ constexpr MarkerRow kMarkers[] = {
     {"conda-meta/history", "conda"},
     {"lib/jvm.cfg", "a JDK"},
     {"include/node/node.h", "node, unpacked"},
+    {"lib/node_modules", "a prefix of npm's global packages"},
     {"src/runtime/runtime.go", "Go, unpacked"},
     {"lib/rustlib", "a toolchain of Rust"},
     {"lib/clang", "LLVM, unpacked"},

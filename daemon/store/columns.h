@@ -57,6 +57,8 @@ void changing_columns(Row& r, V& v) {
   v("boot_id", r.boot_id);
   v("layers_json", r.layers_json);
   v("rm", r.rm);
+  v("net_json", r.task.net);
+  v("agent_json", r.task.agent);
 }
 
 class ColumnBinder {

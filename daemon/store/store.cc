@@ -33,7 +33,7 @@ namespace {
   "clock_start_us, state, activity, isolation, seccomp, network, "            \
   "landlock_abi, cause, exit_code, signal, detail, started_at_us, "           \
   "ended_at_us, usage_json, changes_json, changes_state, notes_json, "        \
-  "secret, shim_pid, shim_start_time, boot_id, layers_json, rm"
+  "secret, shim_pid, shim_start_time, boot_id, layers_json, rm, net_json, agent_json"
 
 constexpr SqlText kInsertTask =
     "insert into task (" TASK_COLUMNS
@@ -42,7 +42,7 @@ constexpr SqlText kInsertTask =
     ":activity, :isolation, :seccomp, :network, :landlock_abi, :cause, :exit_code, :signal, "
     ":detail, "
     ":started_at_us, :ended_at_us, :usage_json, :changes_json, :changes_state, :notes_json, "
-    ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm)";
+    ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm, :net_json, :agent_json)";
 // A row whose task has ended is found only with its own state and cause.
 constexpr SqlText kUpdateTask =
     "update task set state = :state, activity = :activity, isolation = :isolation, "
@@ -51,7 +51,8 @@ constexpr SqlText kUpdateTask =
     "ended_at_us = :ended_at_us, usage_json = :usage_json, changes_json = :changes_json, "
     "changes_state = :changes_state, notes_json = :notes_json, secret = :secret, "
     "shim_pid = :shim_pid, shim_start_time = :shim_start_time, boot_id = :boot_id, "
-    "layers_json = :layers_json, rm = :rm where id = :task and "
+    "layers_json = :layers_json, rm = :rm, net_json = :net_json, agent_json = :agent_json where id "
+    "= :task and "
     "(state in ('queued', 'starting', 'running', 'paused', 'stopping') "
     " or (state = :state and cause = :cause))";
 #define SELECT_TASK "select " TASK_COLUMNS ", n from task "
@@ -90,6 +91,7 @@ class StoreImpl final : public Store {
   Status put_idempotent(uint32_t uid, const std::string& key, const std::string& request_hash,
                         const std::string& task) override;
   Journal& journal() override { return journal_; }
+  TrustList& trust() override { return trust_; }
 
  private:
   Status configure();
@@ -110,6 +112,7 @@ class StoreImpl final : public Store {
   Statement next_seq_, insert_event_, events_of_task_, events_of_all_, raise_floor_;
   Statement find_key_, put_key_;
   Journal journal_;
+  TrustList trust_;
 
   enum class Savepoint { none, real, whole_transaction };
   Savepoint savepoint_kind_ = Savepoint::none;
@@ -212,8 +215,10 @@ Status StoreImpl::prepare_all() {
   for (const Row& row : rows) {
     CODEXOS_ASSIGN(row.statement, db_.prepare(row.sql));
   }
-  return journal_.prepare(
-      db_, [this] { return begin_write(); }, [this](Statement& s) { return write(s); });
+  const auto begin = [this] { return begin_write(); };
+  const auto run = [this](Statement& s) { return write(s); };
+  CODEXOS_TRY(journal_.prepare(db_, begin, run));
+  return trust_.prepare(db_, begin, run);
 }
 
 /// The SQL above and the listing in columns.h must agree, name by name.

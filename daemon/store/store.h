@@ -15,6 +15,7 @@
 #include "core/wire/event.h"
 #include "core/wire/task.h"
 #include "daemon/store/journal.h"
+#include "daemon/store/trust_list.h"
 
 namespace codexos::daemon {
 
@@ -101,6 +102,8 @@ class Store {
 
   /// Applies and undos; in the same transaction.
   virtual Journal& journal() = 0;
+  /// Which projects are trusted; likewise.
+  virtual TrustList& trust() = 0;
 
   /// Idempotency-Key (of one caller's uid): the task id it made before, if the request's hash is
   /// the same; conflict if it differs.

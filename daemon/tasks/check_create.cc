@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include "core/policy/net_rules.h"
+#include "daemon/tasks/agent_start.h"
 #include "daemon/tasks/planner.h"
 
 namespace codexos::daemon {
@@ -35,10 +37,13 @@ bool has_nul(std::string_view s) { return s.find('\0') != std::string_view::npos
 
 Status check_strings(const wire::TaskCreate& c) {
   size_t bytes = 0;
-  for (const auto& a : c.argv) {
-    if (has_nul(a)) return invalid("argv: holds a NUL byte");
-    bytes += a.size() + 1;
-  }
+  for (const auto* list : {&c.argv, &c.extra})
+    for (const auto& a : *list) {
+      if (has_nul(a)) return invalid("argv: holds a NUL byte");
+      bytes += a.size() + 1;
+    }
+  if (has_nul(c.prompt) || has_nul(c.agent)) return invalid("prompt: holds a NUL byte");
+  bytes += c.prompt.size();
   for (const auto* map : {&c.env, &c.caller_env}) {
     for (const auto& [k, v] : *map) {
       if (k.empty() || has_nul(k) || has_nul(v) || k.find('=') != std::string::npos)
@@ -70,20 +75,44 @@ Status check_modes(const wire::TaskCreate& c) {
     return invalid("write and from need mode overlay");
   if (c.mode != wire::WorkspaceMode::overlay && c.apply != wire::ApplyWhen::never)
     return invalid("apply needs mode overlay: nothing else is held back");
+  if (c.allow_protected && c.skip_protected)
+    return invalid("allow_protected and skip_protected: only one of them can be given");
+  if (c.apply == wire::ApplyWhen::never && (c.allow_protected || c.skip_protected))
+    return invalid("allow_protected and skip_protected need apply");
+  return {};
+}
+
+Status check_network(const wire::TaskCreate& c) {
+  constexpr int32_t kLastPort = 65535;
+  for (const auto* ports : {&c.publish, &c.reach})
+    for (const int32_t port : *ports)
+      if (port < 1 || port > kLastPort)
+        return invalid("publish, reach: " + std::to_string(port) + " is no port");
+  if (c.net == wire::Network::allow) {
+    auto rules = parse_net_rules(c.allow);
+    if (!rules.ok()) return std::move(rules).error();
+    return {};
+  }
+  if (!c.allow.empty() || c.net_bytes != 0) return invalid("allow and net_bytes need net allow");
   return {};
 }
 
 Status check_features(const wire::TaskCreate& c) {
   if (c.isolation != wire::Isolation::full)
     return unsupported("isolation " + std::string(name_of(c.isolation)));
-  if (c.net != wire::Network::none) return unsupported("net " + std::string(name_of(c.net)));
-  return {};
+  return check_network(c);
 }
 
 }  // namespace
 
 Status check_create(const wire::TaskCreate& c) {
-  if (c.argv.empty() || c.argv[0].empty()) return invalid("argv: no program is named");
+  if (asks_for_agent(c)) {
+    if (!c.argv.empty()) return invalid("argv: an agent makes its own command line");
+  } else if (c.argv.empty() || c.argv[0].empty()) {
+    return invalid("argv: no program is named");
+  } else if (!c.extra.empty() || c.agent_use != wire::AgentUse::job) {
+    return invalid("extra and agent_use need an agent");
+  }
   CODEXOS_TRY(check_strings(c));
   CODEXOS_TRY(check_name(c.name));
   CODEXOS_TRY(check_paths(c));

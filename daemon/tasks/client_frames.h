@@ -5,7 +5,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "core/base/binary.h"
 #include "core/base/frames.h"
@@ -20,10 +22,14 @@ inline std::string make_frame(FrameType type, const std::string& body) {
 }
 
 /// Both write at once or not at all: the connection is new, its buffer empty, and a client that is
-/// gone needs no frame.
-inline void send_note(int fd, const std::string& text) {
-  const std::string frame = make_frame(FrameType::note, text);
-  (void)!::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+/// gone needs no frame. Notes: one frame for each line.
+inline void send_notes(int fd, std::string_view lines) {
+  while (!lines.empty()) {
+    const size_t end = std::min(lines.find('\n'), lines.size());
+    const std::string frame = make_frame(FrameType::note, std::string(lines.substr(0, end)));
+    (void)!::send(fd, frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
 }
 inline void send_exit(int fd, const ExitFrame& exit) {
   const std::string frame = make_frame(FrameType::exit, to_binary(exit));

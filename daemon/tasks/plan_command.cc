@@ -46,8 +46,8 @@ Status write_plan(const std::string& home, const std::vector<std::string>& argv)
   const std::string id = make_task_id();
   const TaskPaths paths(home, "default", id);
   CODEXOS_TRY(make_dirs(home + "/tenants/default/tasks", 0700));
-  CODEXOS_ASSIGN(Start start,
-                 planner.plan(request_here(argv, cwd), geteuid(), getegid(), id, paths.layers()));
+  wire::TaskCreate create = request_here(argv, cwd);
+  CODEXOS_ASSIGN(Start start, planner.plan(create, geteuid(), getegid(), id, paths.layers()));
   CODEXOS_TRY(create_task_files(paths, "", start.workspace.roots));
   for (const auto& root : start.workspace.roots)
     if (root.copied) CODEXOS_TRY(make_copy(root, {}));

@@ -13,6 +13,8 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "core/os/place.h"
+#include "daemon/agents/login.h"
+#include "daemon/sandbox/view_parts.h"
 #include "daemon/tasks/copy_mode.h"
 #include "daemon/tasks/task_files.h"
 #include "daemon/workspace/copy.h"
@@ -79,7 +81,10 @@ void copy_to_job(const wire::TaskCreate& c, Job& job) {
 
 std::string access_of(const Mount& m) {
   if (m.role == MountRole::write_through) return "written through";
+  if (m.role == MountRole::hidden) return "empty";
   if (m.role == MountRole::cache) return "rw, this workspace's";
+  if (m.role == MountRole::agent)
+    return m.target == kLoginInside ? "rw, every task's of this agent" : "rw, this workspace's";
   if (m.kind != MountKind::bind) return m.read_only ? "ro" : "private";
   return m.read_only ? "ro" : "rw";
 }
@@ -88,6 +93,40 @@ wire::PlanMount describe(const Mount& m) {
   return {std::string(name_of(m.role)), std::string(name_of(m.kind)),
           m.kind == MountKind::bind || m.kind == MountKind::symlink ? m.source : std::string(),
           m.target, access_of(m)};
+}
+
+void remark_and_note(Start& start, const std::string& text) {
+  start.remark_on(text);
+  start.notes.push_back(text);
+}
+
+/// Takes XDG_CONFIG_HOME out of the caller's variables, and puts the program's folder on PATH.
+Result<FoundAgent> find_agent_for(const wire::TaskCreate& create, Caller& caller,
+                                  const Host& host) {
+  std::string config_home;
+  if (const auto at = caller.env.find("XDG_CONFIG_HOME"); at != caller.env.end()) {
+    config_home = at->second;
+    caller.env.erase(at);
+  }
+  CODEXOS_ASSIGN(FoundAgent agent, find_agent(create, caller, config_home, host));
+  if (const std::string& folder = agent.program.folder; !folder.empty()) {
+    std::string& path = caller.env["PATH"];
+    path = path.empty() ? folder : folder + ":" + path;
+  }
+  return agent;
+}
+
+/// An agent reaches its model, unless the caller chose another network. Policies judge it like any
+/// other wish.
+void ask_for_hosts(const FoundAgent& agent, wire::TaskCreate& create) {
+  const auto& given = create.policy.given;
+  if (create.agent_use == wire::AgentUse::version || create.net == wire::Network::host ||
+      agent.preset.hosts.empty() || std::find(given.begin(), given.end(), "net") != given.end())
+    return;
+  create.net = wire::Network::allow;
+  for (const auto& host : agent.preset.hosts)
+    if (std::find(create.allow.begin(), create.allow.end(), host) == create.allow.end())
+      create.allow.push_back(host);
 }
 
 Error conflict(std::string message, std::string hint = {}) {
@@ -197,14 +236,13 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
       last.reset();
     if (create.from == "last") {
       if (!last)
-        start.notes.push_back(start.remark =
-                                  "no changes of an earlier task wait: the real folder is used");
+        remark_and_note(start, "no changes of an earlier task wait: the real folder is used");
       return last;
     }
     if (last)
-      start.remark = "changes of task " + last->task.id +
-                     " wait: -c starts from them · codexos diff " + last->task.id +
-                     " · codexos apply " + last->task.id;
+      start.remark_on("changes of task " + last->task.id +
+                      " wait: -c starts from them · codexos diff " + last->task.id +
+                      " · codexos apply " + last->task.id);
     return std::optional<TaskRow>();
   }
   std::string task, name;
@@ -221,8 +259,8 @@ Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create
     return conflict("another task already started from the changes of " + row.task.id,
                     "use --from last");
   if (row.task.changes_state != "waiting") {
-    start.notes.push_back(start.remark = "task " + row.task.id + " has no changes that wait (" +
-                                         row.task.changes_state + "): the real folder is used");
+    remark_and_note(start, "task " + row.task.id + " has no changes that wait (" +
+                               row.task.changes_state + "): the real folder is used");
     return std::optional<TaskRow>();
   }
   return std::optional<TaskRow>(std::move(row));
@@ -339,18 +377,72 @@ std::string Planner::foreign_note(const Root& root, uid_t uid, gid_t gid) {
   return f.note;
 }
 
-Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid,
-                            const std::string& id, const std::string& layer_dir) {
+/// The newest task of this agent here whose conversation has a name.
+std::optional<TaskRow> Planner::last_of_agent(const std::string& agent,
+                                              const std::string& workspace) {
+  if (store_ == nullptr) return std::nullopt;
+  TaskQuery q;
+  q.all = true;
+  q.workspace = workspace;
+  auto rows = store_->list_tasks(q);
+  if (!rows.ok()) return std::nullopt;
+  for (auto& row : *rows)
+    if (row.task.agent && row.task.agent->name == agent && !row.task.agent->session.empty())
+      return std::move(row);
+  return std::nullopt;
+}
+
+Status Planner::put_agent(const FoundAgent& agent, const wire::TaskCreate& create, Start& start,
+                          std::map<std::string, std::string>& env) {
+  AgentPlace place;
+  place.state_home = options_.home;
+  place.home = inside_home(start.request.caller);
+  const bool has_workspace = !start.workspace.roots.empty();
+  if (has_workspace) place.workspace = start.workspace.roots[0].path;
+  std::optional<TaskRow> earlier;
+  if (!create.from.empty() && has_workspace)
+    earlier = last_of_agent(agent.preset.name, place.workspace);
+  place.from = start.from ? &*start.from : nullptr;
+  place.earlier = earlier ? &*earlier : nullptr;
+  CODEXOS_ASSIGN(AgentParts parts, add_agent(agent, create, place));
+  start.job.argv = std::move(parts.argv);
+  start.agent = std::move(parts.record);
+  start.agent_exits = agent.preset.exits;
+  for (auto& [name, value] : parts.env) env.try_emplace(name, std::move(value));
+  auto& mounts = start.job.mounts;
+  std::move(parts.mounts.begin(), parts.mounts.end(), std::back_inserter(mounts));
+  if (has_workspace) {
+    auto covers = cover_env_files(place.workspace, create.show, real_host(), start.notes);
+    std::move(covers.begin(), covers.end(), std::back_inserter(mounts));
+  }
+  std::move(parts.notes.begin(), parts.notes.end(), std::back_inserter(start.notes));
+  if (start.on_failure.empty()) start.on_failure = std::move(parts.on_failure);
+  if (create.agent_use == wire::AgentUse::job && create.idle_timeout_ms == 0)
+    start.job.idle_timeout_ms = agent.preset.idle_timeout_s * 1000;
+  return {};
+}
+
+Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
+                            const std::string& layer_dir) {
   CODEXOS_TRY(check_create(create));
   host_.refresh();
   Start s;
   WorkspaceRequest w;
   CODEXOS_ASSIGN(w.caller, make_caller(create.caller_env, uid, gid));
+  std::optional<FoundAgent> agent;
+  if (asks_for_agent(create)) {
+    CODEXOS_ASSIGN(agent, find_agent_for(create, w.caller, host_));
+  }
   w.cwd = create.cwd;
   w.workspace = create.workspace;
   w.mode = create.mode;
   w.state_home = options_.home;
   CODEXOS_ASSIGN(s.workspace, find_workspace(w, host_));
+  if (agent) ask_for_hosts(*agent, create);
+  if (agent && agent->preset.inner_sandbox == InnerSandbox::nested)
+    create.seccomp = wire::SeccompProfile::nested;
+  CODEXOS_TRY(obey_policies(create, w.caller, s));
+  if (!s.wants_env.empty()) return s;
 
   s.request.caller = std::move(w.caller);
   s.request.seccomp = create.seccomp;
@@ -383,25 +475,31 @@ Result<Start> Planner::plan(const wire::TaskCreate& create, uid_t uid, gid_t gid
   }
   copy_to_job(create, s.job);
   s.job.task_id = id;
+  s.job.reach_ports = create.reach;
   s.job.cwd = s.workspace.cwd;
   CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_, s.notes));
+  std::map<std::string, std::string> env = create.env;
+  if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
-  s.job.env = make_env(s.request, *s.view, s.job.mounts, create.env, id, s.job.cwd, host_);
+  CODEXOS_TRY(hide(s));
+  add_notice(create, s);
+  s.job.env = make_env(s.request, *s.view, s.job.mounts, env, id, s.job.cwd, host_);
   return s;
 }
 
 wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start) const {
   wire::PlanView p;
-  p.argv = create.argv;
+  p.argv = start.job.argv;
   p.cwd = start.job.cwd;
   if (!start.workspace.roots.empty()) p.workspace = start.workspace.roots[0].path;
   p.mode = create.mode;
   p.isolation = name_of(create.isolation);
-  p.seccomp = name_of(create.seccomp);
-  p.network = name_of(create.net);
+  p.seccomp = name_of(start.request.seccomp);
+  p.network = create.net == wire::Network::allow ? "by name" : std::string(name_of(create.net));
+  p.allow = create.allow;
   p.inside_uid = start.view->uid.inside;
   p.timeout_ms = create.timeout_ms;
-  p.idle_timeout_ms = create.idle_timeout_ms;
+  p.idle_timeout_ms = start.job.idle_timeout_ms;
   for (const auto& m : start.view->mounts) p.mounts.push_back(describe(m));
   for (const auto& m : start.job.mounts) {
     p.mounts.push_back(describe(m));

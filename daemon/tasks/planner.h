@@ -17,24 +17,44 @@
 #include "core/wire/task.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/store/store.h"
+#include "daemon/tasks/agent_start.h"
+#include "daemon/tasks/inside.h"
+#include "daemon/tasks/policies.h"
 #include "daemon/tasks/view_cache.h"
 #include "daemon/workspace/workspace.h"
 
 namespace codexos::daemon {
 
-/// What TaskRow::create_json holds: the request as it came, who sent it, and what came out of it
-/// that a later `exec` needs.
+/// What policies came to for one task; both empty: nobody said anything.
+struct StoredPolicy {
+  policy::Rights rights;
+  std::vector<policy::Source> sources;
+  std::vector<std::string> left_out;   // beyond a ceiling
+  std::vector<std::string> widenings;  // of a project that is not trusted
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("rights", s.rights);
+    v("sources", s.sources);
+    v("left_out", s.left_out);
+    v("widenings", s.widenings);
+  }
+};
+
+/// What TaskRow::create_json holds: the request, with what policies made of it, who sent it, and
+/// what came out of it that a later `exec` or `apply` needs.
 struct StoredCreate {
   wire::TaskCreate create;
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::vector<std::string> env;  // the task's whole environment, K=V
+  StoredPolicy policy;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("create", s.create);
     v("uid", s.uid);
     v("gid", s.gid);
     v("env", s.env);
+    v("policy", s.policy);
   }
 };
 
@@ -45,11 +65,20 @@ struct Start {
   std::optional<TaskRow> from;  // the earlier task whose changes it starts from
   std::string from_snapshot;    // and which snapshot of them; empty: all, and it takes them over
   std::vector<std::string> notes;
-  // Lines for the caller's stderr: what becomes of an earlier task's changes, and what may be the
-  // reason when the program fails; empty: nothing to say.
+  // Lines for the caller's stderr: what policies left out, what becomes of an earlier task's
+  // changes; and what may be the reason when the program fails. Empty: nothing to say.
   std::string remark;
+  void remark_on(const std::string& line) {
+    if (!line.empty()) remark += (remark.empty() ? "" : "\n") + line;
+  }
   std::string on_failure;
   ViewRequest request;
+  StoredPolicy policy;
+  // Variables of the caller that its policies pass on and the request does not carry: nothing else
+  // is filled then.
+  std::vector<std::string> wants_env;
+  std::optional<wire::AgentRecord> agent;
+  std::map<std::string, std::string> agent_exits;
 };
 
 /// The host uid and gid of a root daemon's tasks, of the tenant `default`. Above what distributions
@@ -70,15 +99,23 @@ class Planner {
         host_(host),
         mounts_(mounts),
         views_(mounts, host),
+        policies_(host, store),
         store_(store) {}
 
-  /// `id` and `layer_dir` (.../layers) name the new task. Error unsupported: a feature that this
-  /// version lacks; denied: a refused folder; conflict: `from` cannot be used.
-  Result<Start> plan(const wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
+  /// `id` and `layer_dir` (.../layers) name the new task. `create` becomes what policies make of
+  /// it. Error unsupported: a feature that this version lacks; denied: a refused folder, or a
+  /// policy; conflict: `from` cannot be used.
+  Result<Start> plan(wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
                      const std::string& layer_dir);
   /// The kernel would not mount an overlay over this folder: from now on it is copied.
   void overlay_refused(const std::string& path) { refused_.insert(path); }
   wire::PlanView show(const wire::TaskCreate& create, const Start& start) const;
+  /// Who asks for what, for questions about policies.
+  Result<PolicyPlace> policy_place(const policy::PolicyQuery& query, uid_t uid, gid_t gid);
+  Policies& policies() { return policies_; }
+  /// What a task of this caller would find under these rights, in a workspace (empty: none).
+  Result<InsideView> inside(const std::map<std::string, std::string>& caller_env, uid_t uid,
+                            gid_t gid, const policy::Rights& rights, const std::string& workspace);
   /// The workspace that `cwd` lies in; empty path: none.
   Result<Root> workspace_of(const std::string& cwd, uid_t uid, gid_t gid);
   /// The view of a request that was planned before, as it is now.
@@ -90,8 +127,10 @@ class Planner {
   Result<const View*> likely_view(const std::map<std::string, std::string>& caller_env, uid_t uid,
                                   gid_t gid);
 
- private:
+  /// Who asks, from the variables that came with the request. Error invalid: no home.
   Result<Caller> make_caller(const std::map<std::string, std::string>& env, uid_t uid, gid_t gid);
+
+ private:
   Result<std::optional<TaskRow>> find_from(const wire::TaskCreate& create, const Root& workspace,
                                            Start& start);
   Result<std::optional<TaskRow>> find_snapshot(const std::string& task, const std::string& name,
@@ -104,12 +143,21 @@ class Planner {
   void add_copy(const Root& root, Start& start);
   Status add_write_through(const wire::TaskCreate& create, Start& start);
   Status make_caches(Start& start);
+  /// Argv, environment and mounts of the agent that the request asks for.
+  Status put_agent(const FoundAgent& agent, const wire::TaskCreate& create, Start& start,
+                   std::map<std::string, std::string>& env);
+  std::optional<TaskRow> last_of_agent(const std::string& agent, const std::string& workspace);
   std::string foreign_note(const Root& root, uid_t uid, gid_t gid);
+  Status obey_policies(wire::TaskCreate& create, const Caller& caller, Start& start);
+  Status hide(Start& start) const;
+  static void add_notice(const wire::TaskCreate& create, Start& start);
+  std::vector<std::string> find_hidden(const policy::Names& patterns) const;
 
   PlannerOptions options_;
   HostCache& host_;
   MountTable& mounts_;
   ViewCache views_;
+  Policies policies_;
   Store* store_;  // null: no earlier tasks (codexosd plan)
   std::set<std::string> caches_made_;
   /// foreign_note() of a workspace, as long as nothing was added to or removed from its top level.

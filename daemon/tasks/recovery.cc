@@ -47,6 +47,11 @@ Status Supervisor::recover() {
     r->row = std::move(row);
     const auto stored = json::decode<StoredCreate>(r->row.create_json, json::Unknown::ignore);
     if (stored.ok()) remember(*r, stored->create);
+    if (const auto& net = r->row.task.net) {
+      if (auto s = p_.network.begin(id, *net); !s.ok())
+        log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
+    }
+    watch_agent(*r);
     tasks_[id] = std::move(r);
     Freezer::thaw_left(tasks_[id]->row.shim_pid, id);  // a snapshot was being taken of it
     recover_one(id);

@@ -15,6 +15,7 @@
 #include "core/base/log.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "daemon/tasks/applier.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/copy_mode.h"
 
@@ -73,8 +74,17 @@ Refusal refuse(Error e) {
                                   {Code::exhausted, Cause::start_failed},
                                   {Code::no_space, Cause::start_failed}};
   for (const auto& row : kRows)
-    if (row.code == e.code) return Refusal{std::move(e), row.cause};
-  return Refusal{std::move(e), Cause::none};  // the request is wrong: nothing was tried
+    if (row.code == e.code) return Refusal{std::move(e), row.cause, {}};
+  return Refusal{std::move(e), Cause::none, {}};  // the request is wrong: nothing was tried
+}
+
+/// The caller's variables are known to nobody else.
+Refusal ask_for(const std::vector<std::string>& names) {
+  std::string all;
+  for (const auto& n : names) all += (all.empty() ? "" : ", ") + n;
+  Error e{Code::invalid, "a policy passes on variables that the request does not carry: " + all,
+          "send them as policy.env, and their names as policy.env_asked"};
+  return Refusal{std::move(e), Cause::none, names};
 }
 
 /// Once the request is accepted, what fails is not the caller's: ENOENT of our helper is no 404.
@@ -88,16 +98,21 @@ Refusal broken_start(Error e, const std::string& id) {
 }  // namespace
 
 Supervisor::~Supervisor() {
+  p_.network.on_report(nullptr);
+  p_.network.on_dial(nullptr);
   for (auto& [id, r] : tasks_) {
     if (r->stop_copy) r->stop_copy->store(true);
     if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   }
 }
 
-Result<wire::PlanView> Supervisor::plan(const StartRequest& request) {
-  CODEXOS_ASSIGN(const Start start, p_.planner.plan(request.create, request.uid, request.gid,
-                                                    std::string(kTaskIdLength, 'x'), "/layers"));
-  return p_.planner.show(request.create, start);
+std::optional<Refusal> Supervisor::plan(StartRequest request, wire::PlanView& out) {
+  const auto start = p_.planner.plan(request.create, request.uid, request.gid,
+                                     std::string(kTaskIdLength, 'x'), "/layers");
+  if (!start.ok()) return refuse(start.error());
+  if (!start->wants_env.empty()) return ask_for(start->wants_env);
+  out = p_.planner.show(request.create, *start);
+  return std::nullopt;
 }
 
 std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
@@ -117,6 +132,7 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   const TaskPaths paths(p_.home, request.tenant, id);
   auto start = p_.planner.plan(request.create, request.uid, request.gid, id, paths.layers());
   if (!start.ok()) return refuse(std::move(start).error());
+  if (!start->wants_env.empty()) return ask_for(start->wants_env);
   if (start->from && held_.count(start->from->task.id) != 0)
     return refuse(Error{Code::conflict,
                         "the changes of " + start->from->task.id + " are being restored",
@@ -138,12 +154,20 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.labels = c.labels;
   t.state = TaskState::starting;
   t.activity = "working";
-  t.argv = c.argv;
+  t.argv = start.job.argv;
   t.cwd = start.job.cwd;
   t.mode = c.mode;
   t.isolation = "full";
-  t.seccomp = name_of(c.seccomp);
-  t.network = name_of(c.net);
+  t.seccomp = name_of(start.request.seccomp);
+  t.network = c.net == wire::Network::allow ? "by name" : std::string(name_of(c.net));
+  if (c.net == wire::Network::allow) {
+    t.net.emplace();
+    t.net->allow = c.allow;
+    t.net->publish = c.publish;
+    t.net->reach = c.reach;
+    t.net->max_bytes = c.net_bytes;
+  }
+  t.agent = start.agent;
   t.landlock_abi = start.view->landlock_abi;
   t.terminal =
       c.stdin_mode == Stdio::pty || c.stdout_mode == Stdio::pty || c.stderr_mode == Stdio::pty;
@@ -164,8 +188,8 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   row.secret = secret;
   row.boot_id = p_.boot_id;
   row.layers_json = json::encode(Roots{start.workspace.roots});
-  row.create_json =
-      json::encode(StoredCreate{c, request.uid, request.gid, start.job.env}, json::Defaults::omit);
+  row.create_json = json::encode(
+      StoredCreate{c, request.uid, request.gid, start.job.env, start.policy}, json::Defaults::omit);
   row.rm = c.rm;
   return row;
 }
@@ -180,15 +204,23 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   remember(*r, request.create);
   r->client = duplicate(request.client);
   r->on_failure = start.on_failure;
+  r->exits = std::move(start.agent_exits);
   start.job.secret = make_secret(16);
   std::vector<Fd> fds;
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
+  TaskRow row = make_row(request, start, id, start.job.secret);
+  if (row.task.net)
+    if (auto s = p_.network.begin(id, *row.task.net); !s.ok())
+      return broken_start(std::move(s).error(), id);
   // The helper prepares while we write; it does not run the program before GO.
   auto helper = p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
-  if (!helper.ok()) return broken_start(std::move(helper).error(), id);
+  if (!helper.ok()) {
+    p_.network.end(id, [](const NetTotals&) {});
+    return broken_start(std::move(helper).error(), id);
+  }
   r->helper = *std::move(helper);
-  TaskRow row = make_row(request, start, id, start.job.secret);
+  if (auto sockets = std::exchange(r->helper->network, {})) (void)p_.network.take(id, *sockets);
   r->again = std::make_unique<Again>(
       Again{std::move(start.request), std::move(start.job), std::move(fds)});
   if (const PidInfo& p = r->helper->process; p.pid != 0) {
@@ -200,6 +232,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   r->row = std::move(row);
   if (auto s = record_start(request, start, r->row); !s.ok()) {
     r->helper->link->send(LinkType::abort);
+    p_.network.end(id, [](const NetTotals&) {});
     return broken_start(std::move(s).error(), id);
   }
   p_.helpers.start_begins();
@@ -207,6 +240,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   listen(*r);
   begun.task = r->row.task;
   if (r->helper->pidfd) watch_process(*r);
+  watch_agent(*r);
   tasks_[id] = std::move(r);
   p_.after_commit.add([this, id, remark = start.remark] { go(id, remark); },
                       [this, id](const Error&) { abandon(id); });
@@ -226,12 +260,17 @@ Status Supervisor::record_start(const StartRequest& request, const Start& start,
       e.argv = row.task.argv;
       e.cwd = row.task.cwd;
       e.workspace = row.task.workspace;
+      if (row.task.agent) e.agent = row.task.agent->name;
     }));
     if (!request.idempotency_key.empty())
       CODEXOS_TRY(p_.store.put_idempotent(request.uid, request.idempotency_key,
                                           request.request_hash, row.task.id));
     if (!start.from || !start.from_snapshot.empty()) return {};  // a snapshot can be taken often
     TaskRow from = *start.from;
+    if (p_.applier.is_discarding(from.task.id))
+      return Error{Code::conflict,
+                   "changes of task " + from.task.id + " are being discarded just now",
+                   "run it again"};
     from.task.changes_state = "continued";
     CODEXOS_TRY(p_.store.update_task(from));
     return add_event(from, wire::EventType::task_continued,
@@ -248,7 +287,7 @@ void Supervisor::go(const std::string& id, const std::string& remark) {
   if (r == nullptr) return;
   r->committed = true;
   if (!r->helper || r->finished || r->end_row || copy_first(*r, remark)) return;
-  if (!remark.empty() && r->client) send_note(r->client.get(), remark);
+  if (!remark.empty() && r->client) send_notes(r->client.get(), remark);
   r->helper->link->send(LinkType::go);
 }
 
@@ -259,6 +298,7 @@ void Supervisor::abandon(const std::string& id) {
   if (r->helper && r->helper->link) r->helper->link->send(LinkType::abort);
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   start_is_over(*r);
+  p_.network.end(id, [](const NetTotals&) {});
   p_.worker.remove(paths(r->row).dir);
   tasks_.erase(id);
 }
@@ -299,6 +339,8 @@ void Supervisor::on_message(const std::string& id, LinkMessage& m) {
       Row{LinkType::paused, &Supervisor::on_paused},
       Row{LinkType::owner, &Supervisor::on_owner},
       Row{LinkType::exec_ended, &Supervisor::on_exec_ended},
+      Row{LinkType::network, &Supervisor::on_network},
+      Row{LinkType::dialled, &Supervisor::on_dialled},
   };
   Running* r = find_running(id);
   if (r == nullptr) return;

@@ -28,16 +28,19 @@
 #include "core/wire/apply.h"
 #include "core/wire/daemon.h"
 #include "core/wire/event.h"
+#include "core/wire/net.h"
 #include "core/wire/task.h"
 #include "daemon/sandbox/helpers.h"
 #include "daemon/sandbox/launcher.h"
 #include "daemon/store/store.h"
 #include "daemon/tasks/after_commit.h"
+#include "daemon/tasks/agent_watch.h"
 #include "daemon/tasks/ahead.h"
 #include "daemon/tasks/feed.h"
 #include "daemon/tasks/planner.h"
 #include "daemon/tasks/spare_folders.h"
 #include "daemon/tasks/task_files.h"
+#include "daemon/tasks/task_network.h"
 #include "daemon/tasks/task_state.h"
 #include "daemon/tasks/worker.h"
 #include "daemon/workspace/diff.h"
@@ -61,6 +64,7 @@ struct SupervisorParts {
   SpareFolders& spares;
   Ahead& ahead;
   Applier& applier;
+  TaskNetwork& network;
   std::string home;
   std::string boot_id;
 };
@@ -81,13 +85,20 @@ struct StartRequest {
 struct Refusal {
   Error error;
   Cause cause = Cause::start_failed;
+  std::vector<std::string> pass;  // variables that the request has to carry (wire::Problem::pass)
 };
 
 class Supervisor {
  public:
   using OnTask = std::function<void(Result<wire::Task>)>;
 
-  explicit Supervisor(SupervisorParts parts) : p_(std::move(parts)) {}
+  explicit Supervisor(SupervisorParts parts) : p_(std::move(parts)) {
+    p_.network.on_report(
+        [this](const std::string& id, const NetReport& report) { on_net_report(id, report); });
+    p_.network.on_dial([this](const std::string& id, uint64_t number, int32_t port) {
+      dial_inside(id, number, port);
+    });
+  }
   ~Supervisor();
 
   /// Takes back what an earlier daemon left: adopts living tasks, records the ends of dead ones.
@@ -102,7 +113,7 @@ class Supervisor {
     bool repeated = false;
   };
   std::optional<Refusal> start(StartRequest request, Begun& begun);
-  Result<wire::PlanView> plan(const StartRequest& request);
+  std::optional<Refusal> plan(StartRequest request, wire::PlanView& out);
 
   /// Id, unique prefix or name. What is known now, also of a start that is not written yet.
   Result<TaskRow> find(const std::string& name_or_prefix);
@@ -120,6 +131,8 @@ class Supervisor {
   void kill(const std::string& id, const wire::StopBody& body, OnTask done);
   void pause(const std::string& id, OnTask done);
   void resume(const std::string& id, OnTask done);
+  /// Other rules for what it may reach, from the turn's commit on.
+  void change_network(const std::string& id, const wire::NetBody& body, OnTask done);
   /// Whether clients can be attached now. Error conflict: it has ended.
   Status can_attach(const std::string& id);
   /// One more client; the connection's 101 reply was sent.
@@ -189,7 +202,9 @@ class Supervisor {
     bool apply_tried = false;
     std::optional<wire::ChangeCount> applied;  // it worked: this much
     std::string end_note;
-    std::string on_failure;  // joins end_note when the program fails
+    std::string on_failure;                    // joins end_note when the program fails
+    std::unique_ptr<AgentWatch> watch;         // its output is an agent's, and told as events
+    std::map<std::string, std::string> exits;  // what its agent's exit codes mean
     std::vector<OnTask> on_end;
     std::vector<OnTask> on_pause;
     std::vector<std::function<void()>> on_reachable;
@@ -206,6 +221,7 @@ class Supervisor {
     bool settled = false;
     bool unsettled = false;  // it could not be: what the copy holds is kept
     std::shared_ptr<std::atomic<bool>> stop_copy;
+    bool network_ending = false;
   };
 
   // start
@@ -225,6 +241,21 @@ class Supervisor {
   void on_copied(const std::string& id, const std::string& waiting, const Status& made);
   bool settle_copies_first(Running& r, const Ended& end);
   static bool works_on_copy(const TaskRow& row);
+
+  // its network
+  void on_network(Running& r, LinkMessage& m);
+  void on_dialled(Running& r, LinkMessage& m);
+  void dial_inside(const std::string& id, uint64_t number, int32_t port);
+  void on_net_report(const std::string& id, const NetReport& report);
+  bool end_network_first(Running& r, const Ended& end);
+
+  // agents
+  void watch_agent(Running& r);
+  void watch_agents_later();
+  void read_agent(Running& r, bool final);
+  void judge(Running& r, Ended& end);
+  void sync_logins(const Running* ended);
+  Result<uint64_t> stored_offset(const std::string& id);
 
   // what shims say
   void on_message(const std::string& id, LinkMessage& m);
@@ -250,6 +281,7 @@ class Supervisor {
   void apply_then_finish(Running& r, const Ended& end);
   void on_applied(const std::string& id, Ended end, const Result<wire::ApplyResult>& result);
   Status give_back_from(const TaskRow& row);
+  void add_refusals(const TaskRow& row, std::string& note);
   void count_changes_of(TaskRow& row, bool started, std::string& note) const;
   void after_end(const std::string& id);
   /// Has the worker write down what the real folders have now (daemon/workspace/base.h). Nothing
@@ -289,6 +321,8 @@ class Supervisor {
   std::map<std::string, std::unique_ptr<Running>> tasks_;
   std::set<std::string> held_;
   Loop::TimerId write_timer_ = 0;
+  Loop::TimerId agents_timer_ = 0;
+  int64_t logins_synced_us_ = 0;
 };
 
 }  // namespace codexos::daemon

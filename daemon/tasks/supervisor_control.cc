@@ -282,7 +282,8 @@ void Supervisor::prune(const wire::PruneBody& body,
       dirs.push_back(paths(row).dir);
     }
   } while (!q.cursor.empty());
-  if (body.all) dirs.push_back(p_.home + "/caches");
+  if (body.all)
+    for (const char* kept : {"/caches", "/agents"}) dirs.push_back(p_.home + kept);
   if (body.dry_run) return done(std::move(result));
   p_.after_commit.add(
       [this, dirs, result, done] {

@@ -11,6 +11,7 @@
 #include "core/os/file.h"
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/client_frames.h"
+#include "daemon/tasks/explain.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/workspace/base.h"
 
@@ -36,6 +37,12 @@ wire::ChangeCount count_of(const wire::ApplyResult& r) {
   for (const auto& change : r.applied)
     ++(change.status == "A" ? c.added : change.status == "D" ? c.deleted : c.modified);
   return c;
+}
+
+/// Nothing was left out of the apply at its end (skip_protected): that would wait on.
+bool is_whole(Store& store, const std::string& task) {
+  const auto made = store.journal().last_of_task(task);
+  return made.ok() && *made && (*made)->whole;
 }
 
 /// Why an apply at the end of a task did not come about.
@@ -171,12 +178,14 @@ bool Supervisor::try_again(Running& r) {
   return true;
 }
 
-void Supervisor::finish(const std::string& id, const Ended& end) {
+void Supervisor::finish(const std::string& id, const Ended& told) {
   Running* r = find_running(id);
   if (r == nullptr || r->finished || r->end_row || r->applying) return;
-  if (settle_copies_first(*r, end)) return;
+  if (settle_copies_first(*r, told) || end_network_first(*r, told)) return;
   start_is_over(*r);
   r->again.reset();
+  Ended end = told;
+  judge(*r, end);
   if (wants_apply(*r, end)) return apply_then_finish(*r, end);
   const bool unwritten = r->unwritten;
   if (auto s = write_end(*r, end); !s.ok()) {
@@ -211,9 +220,15 @@ void Supervisor::apply_then_finish(Running& r, const Ended& end) {
     return on_applied(id, end, result);
   }
   settle();
-  p_.applier.apply_at_end(
-      r.row, wire::ApplyBody{},
-      [this, id, end](const Result<wire::ApplyResult>& result) { on_applied(id, end, result); });
+  wire::ApplyBody body;
+  const auto stored = json::decode<StoredCreate>(r.row.create_json, json::Unknown::ignore);
+  if (stored.ok()) {
+    body.allow_protected = stored->create.allow_protected;
+    body.skip_protected = stored->create.skip_protected;
+  }
+  p_.applier.apply_at_end(r.row, body, [this, id, end](const Result<wire::ApplyResult>& result) {
+    on_applied(id, end, result);
+  });
 }
 
 void Supervisor::on_applied(const std::string& id, Ended end,
@@ -283,12 +298,16 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
     t.changes = r.applied;
     t.changes_state = any ? "applied" : "none";
     if (any) r.end_note = files_text(*r.applied) + " applied · codexos undo";
-  } else {
-    count_changes_of(row, ran, r.end_note);
+  }
+  if (!r.applied || !is_whole(p_.store, t.id)) {
+    std::string waits;
+    count_changes_of(row, ran, waits);
+    if (!waits.empty()) r.end_note += (r.end_note.empty() ? "" : "\n") + waits;
   }
   if (ran && t.exit_code != 0 && !r.on_failure.empty())
     r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
   if (r.unsettled) t.changes_state = "waiting";
+  if (t.exit_code != 0) add_refusals(row, r.end_note);
 
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {
@@ -302,6 +321,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
       if (!row.task.detail.empty()) e.detail = row.task.detail;
       e.usage = row.task.usage;
       e.changes = row.task.changes;
+      if (row.task.agent) e.tokens = row.task.agent->usage;
     });
   };
   auto written = write();
@@ -311,6 +331,15 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   }
   r.end_row = std::move(row);
   return p_.store.release();
+}
+
+/// After a failure: what was refused, with the option that would allow it.
+void Supervisor::add_refusals(const TaskRow& row, std::string& note) {
+  constexpr size_t kMost = 3;
+  const auto why = explain_task(row, p_.store, p_.planner, Depth::first);
+  if (!why.ok()) return log_line(LogLevel::warning, "task " + row.task.id, why.error().message);
+  const std::string lines = policy::closing_lines(*why, kMost);
+  if (!lines.empty()) note += (note.empty() ? "" : "\n") + lines;
 }
 
 /// A task that never ran took nothing over: the earlier one's changes wait again.

@@ -36,10 +36,16 @@ boost/|core/http
 sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
 git2|daemon/workspace
-openssl/|daemon/trust
+openssl/evp.h|daemon/trust
+openssl/ssl.h|daemon/egress
+openssl/err.h|daemon/egress
 zlib.h|daemon/workspace
 idn2.h|core/policy
 yaml-cpp/|core/policy
+libnftnl/|daemon/sandbox
+libmnl/|daemon/sandbox
+ares.h|daemon/egress
+arpa/nameser.h|daemon/egress
 CLI/|cli/args.cc
 doctest|tests/unit
 '

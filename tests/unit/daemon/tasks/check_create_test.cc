@@ -32,6 +32,27 @@ TEST_CASE("a request without a program is refused") {
   CHECK(code_of(c) == Code::invalid);
 }
 
+TEST_CASE("an agent takes the place of a program, and what belongs to it needs one") {
+  auto c = good();
+  c.argv = {};
+  c.agent = "claude";
+  c.prompt = "a job";
+  CHECK(check_create(c).ok());
+  c.argv = {"true"};
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.extra = {"--model"};
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.agent_use = wire::AgentUse::version;
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.argv = {};
+  c.agent = "claude";
+  c.prompt = std::string("a\0b", 3);
+  CHECK(code_of(c) == Code::invalid);
+}
+
 TEST_CASE("a NUL byte is refused wherever it would cut a string short") {
   const std::string nul("a\0b", 3);
   auto c = good();
@@ -77,14 +98,27 @@ TEST_CASE("names follow the rule and cannot be taken for something else") {
 
 TEST_CASE("what this version lacks is refused by name") {
   auto c = good();
-  c.net = wire::Network::host;
-  auto s = check_create(c);
-  REQUIRE_FALSE(s.ok());
-  CHECK(s.error().code == Code::unsupported);
-  CHECK(s.error().message == "net host: not available in this version");
-  c = good();
   c.isolation = wire::Isolation::landlock;
   CHECK(code_of(c) == Code::unsupported);
+}
+
+TEST_CASE("a network is asked for by rules that can be read") {
+  auto c = good();
+  c.net = wire::Network::allow;
+  c.allow = {"example.org", "@npm"};
+  CHECK(check_create(c).ok());
+  c.allow = {"https://example.org"};
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.allow = {"example.org"};  // without net allow
+  CHECK(code_of(c) == Code::invalid);
+  c = good();
+  c.net = wire::Network::allow;
+  c.reach = {5432};
+  c.publish = {3000};
+  CHECK(check_create(c).ok());
+  c.publish = {70000};
+  CHECK(code_of(c) == Code::invalid);
 }
 
 TEST_CASE("paths must be absolute") {

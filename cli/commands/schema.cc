@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// codexos __schema NAME: prints what schema/NAME.schema.json is.
+#include "core/json/schema.h"
+
+#include <array>
+
+#include "cli/commands/all.h"
+#include "cli/render.h"
+#include "core/policy/policy.h"
+#include "core/wire/event.h"
+
+namespace codexos::cli {
+namespace {
+
+struct Row {
+  std::string_view name;
+  std::string (*text)();
+};
+constexpr std::array kRows{
+    Row{"policy", [] { return json::schema_text<policy::PolicyFile>("CodexOS policy file"); }},
+    Row{"event", [] { return json::schema_text<wire::Event>("CodexOS event"); }}};
+
+}  // namespace
+
+Result<int> print_schema(Context&, const Invocation& inv) {
+  for (const Row& row : kRows) {
+    if (row.name != inv.words[0]) continue;
+    CODEXOS_TRY(print(row.text()));
+    return 0;
+  }
+  return Error{Code::not_found, "there is no schema " + inv.words[0], {}};
+}
+
+}  // namespace codexos::cli
