@@ -73,6 +73,15 @@ for pid in $(pgrep -f 'codexos-exec --zygote'); do
 done
 run 'test "$(cat file)" = other'
 
+step 'kill -9 of the daemon: the task that began on one goes on, and its changes are its own'
+run 'true' && wait_ahead
+id=$(codexos run -d -- sh -c 'echo kept >after; sleep 1; exit 3')
+pid=$(daemon_pid)
+kill -9 "$pid"; wait_until 5 dead "$pid"
+expect_code 3 codexos wait "$id"
+expect_eq "$(codexos diff --name-status "$id")" $'A\tafter'
+expect_no_file after
+
 step 'a daemon that ends leaves nothing mounted and no folder behind'
 run 'true' && wait_ahead
 expect_ok codexos daemon stop
