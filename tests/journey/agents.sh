@@ -35,7 +35,8 @@ agent_home() {
   [ "$place" != nvm ] || ln -s "$(command -v node)" "$prefix/bin/node"
 }
 
-# model TURNS: starts a server that follows the turns; sets `model_port` and `requests`, its log.
+# model TURNS: starts a server that follows the turns; sets `model_port` and `requests`, its log, and has
+# set_model(), the test's own, put the port where its agent looks for it.
 model_port='' requests=''
 model() {
   requests=$SCRATCH/requests.jsonl
@@ -46,11 +47,9 @@ model() {
   started+=($!)
   wait_until 10 test -e "$SCRATCH/port"
   model_port=$(cat "$SCRATCH/port")
+  set_model
 }
 
-needs_reach() {
-  codexos run --plan-only --reach 1 -- true >/dev/null 2>&1 || skip "a task cannot reach a port of the host in this version (--reach)"
-}
 # `agent_options` and `agent_extra` are set by the test: what the agent needs to talk to the model.
 agent='' agent_options=() agent_extra=()
 # agent_command OPTION... -- JOB: the line of the run command, in `command`.

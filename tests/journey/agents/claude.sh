@@ -8,15 +8,12 @@
 # shellcheck source=tests/journey/agents.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 
-needs_reach
 agent=claude
 agent_home claude "$claude_package" nvm
 repo
 expect_has "$(codexos agent show claude)" "$HOME/.nvm/versions/node/"
 set_model() { agent_options=(-e "ANTHROPIC_BASE_URL=http://127.0.0.1:$model_port" "${auth[@]}"); }
 # The port is known when the model runs.
-eval "$(declare -f model | sed '1s/model/start_model/')"
-model() { start_model "$1" && set_model; }
 agent_extra=(--model any)
 
 auth=(-e ANTHROPIC_API_KEY=sk-key)

@@ -8,7 +8,6 @@
 # shellcheck source=tests/journey/agents.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 
-needs_reach
 agent=codex
 agent_home codex "$codex_package" nvm
 repo
@@ -16,8 +15,6 @@ set_model() {
   agent_extra=(-m fake-1 -c model_provider=fake
     -c "model_providers.fake={name=\"fake\",base_url=\"http://127.0.0.1:$model_port/v1\",wire_api=\"responses\",$login}")
 }
-eval "$(declare -f model | sed '1s/model/start_model/')"
-model() { start_model "$1" && set_model; }
 
 login='env_key="CODEX_API_KEY"'
 agent_options=(-e CODEX_API_KEY=sk-key)

@@ -8,15 +8,12 @@
 # shellcheck source=tests/journey/agents.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 
-needs_reach
 agent=opencode
 agent_home opencode "$opencode_package" local
 repo
 set_model() {
   agent_options=(-e "OPENCODE_CONFIG_CONTENT={\"provider\":{\"fake\":{\"npm\":\"@ai-sdk/openai-compatible\",\"name\":\"fake\",\"options\":{\"baseURL\":\"http://127.0.0.1:$model_port/v1\"$key},\"models\":{\"fake-1\":{\"name\":\"fake-1\"}}}},\"model\":\"fake/fake-1\"}" "${auth[@]}")
 }
-eval "$(declare -f model | sed '1s/model/start_model/')"
-model() { start_model "$1" && set_model; }
 agent_extra=(--model fake/fake-1)
 
 key=',"apiKey":"{env:OPENROUTER_API_KEY}"'
