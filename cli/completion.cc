@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {
@@ -68,16 +69,7 @@ std::string second_words(std::string_view noun) {
   return out;
 }
 
-std::string join(const Names& names, std::string_view between) {
-  std::string out;
-  for (const std::string_view n : names) {
-    if (!out.empty()) out += between;
-    out += n;
-  }
-  return out;
-}
-
-std::string spaced(std::string_view choices) { return join(split_choices(choices), " "); }
+std::string spaced(std::string_view choices) { return join_words(split_choices(choices), " "); }
 
 /// Text inside single quotes of any of the shells.
 std::string quoted(std::string_view s) {
@@ -130,7 +122,7 @@ std::string bash_case(std::string_view label, const Command* c) {
     for (const std::string_view n : names)
       flags += fmt::format("{}{}", flags.empty() ? "" : " ", n);
     if (o->value.empty()) continue;
-    values += fmt::format("        {}) {}; return ;;\n", join(names, " | "), bash_value(*o));
+    values += fmt::format("        {}) {}; return ;;\n", join_words(names, " | "), bash_value(*o));
   }
   std::string out = fmt::format("    {})\n", label);
   if (!values.empty()) out += fmt::format("      case $prev in\n{}      esac\n", values);
@@ -172,11 +164,12 @@ complete -o bashdefault -F _codexos codexos
 std::string bash_script() {
   std::string out = notice("bash");
   out += kBashHead;
-  out += fmt::format("  verbs='{}'\n", join(first_words(), " "));
+  out += fmt::format("  verbs='{}'\n", join_words(first_words(), " "));
   std::string with_value;
   for (const Option& o : global_options())
     if (!o.value.empty())
-      with_value += fmt::format("{}{}", with_value.empty() ? "" : " | ", join(names_of(o), " | "));
+      with_value +=
+          fmt::format("{}{}", with_value.empty() ? "" : " | ", join_words(names_of(o), " | "));
   out += fmt::format(
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    case ${{COMP_WORDS[i]}} in\n"
@@ -245,9 +238,9 @@ std::string zsh_option(const Option& o) {
   if (o.repeats) {
     spec = "'*'";
   } else if (names.size() > 1) {
-    spec = fmt::format("'({})'", join(names, " "));
+    spec = fmt::format("'({})'", join_words(names, " "));
   }
-  spec += names.size() > 1 ? fmt::format("{{{}}}", join(names, ",")) : std::string(names[0]);
+  spec += names.size() > 1 ? fmt::format("{{{}}}", join_words(names, ",")) : std::string(names[0]);
   std::string value;
   if (!o.value.empty())
     value = fmt::format(
@@ -363,7 +356,7 @@ std::string fish_command(const Command& c) {
     if (o.landed == Landed::now) out += fish_option(condition, o);
   if (c.word_kind == Kind::command)
     out += fmt::format("complete -c codexos -n '{}' -x -a '{}'\n", condition,
-                       join(first_words(), " "));
+                       join_words(first_words(), " "));
   else if (c.words != Words::none && c.word_kind != Kind::text)
     out += fmt::format("complete -c codexos -n '{}' {}\n", condition, fish_arguments(c.word_kind));
   return out;

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "cli/suggest.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {
@@ -31,19 +32,12 @@ constexpr std::array kSignals{
     SignalName{SIGSYS, "SYS"}};
 constexpr int kMaxSignal = 64;
 
-std::string upper(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return out;
-}
-
 }  // namespace
 
 Result<int> parse_signal(std::string_view text) {
   if (const auto n = parse_number(text); n.ok() && *n >= 1 && *n <= kMaxSignal)
     return static_cast<int>(*n);
-  std::string name = upper(text);
+  std::string name = to_upper(text);
   if (name.starts_with("SIG")) name.erase(0, 3);
   std::vector<std::string_view> known;
   for (const SignalName& s : kSignals) {

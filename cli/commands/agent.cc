@@ -52,12 +52,6 @@ std::string auth_cell(const wire::AgentView& a) {
   return a.keys.empty() ? "" : "key";
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : " ") + w;
-  return out;
-}
-
 class Rows {
  public:
   void add(std::string_view name, std::string_view value) {
@@ -82,14 +76,14 @@ std::string show_text(const wire::AgentView& a) {
   r.add("about", a.about);
   r.add("preset", a.preset);
   r.add("program", a.program.empty() ? "not found" : a.program);
-  if (a.program.empty()) r.add("looked in", "PATH " + join(a.looked_in));
+  if (a.program.empty()) r.add("looked in", "PATH " + join_words(a.looked_in, " "));
   r.add("job", quote_words(a.job));
   r.add("resume", quote_words(a.resume));
   r.add("terminal", quote_words(a.interactive));
   for (const auto& [name, value] : a.env) r.add("env", name + "=" + value);
   for (const auto& f : a.folders) r.add("folder", "~/" + f);
-  r.add("hosts", join(a.hosts));
-  r.add("keys", join(a.keys));
+  r.add("hosts", join_words(a.hosts, " "));
+  r.add("keys", join_words(a.keys, " "));
   if (a.login) login_rows(*a.login, r);
   r.add("output", a.events.empty() ? "text" : a.events);
   r.add("its sandbox", a.inner_sandbox);
@@ -173,7 +167,8 @@ Result<int> check_agent(Context& ctx, const Invocation& inv) {
   c.program = a.program;
   CODEXOS_ASSIGN(auto query, make_query(inv.words[0]));
   if (a.program.empty()) {
-    c.problems.push_back(fmt::format("its program was not found: PATH {}", join(a.looked_in)));
+    c.problems.push_back(
+        fmt::format("its program was not found: PATH {}", join_words(a.looked_in, " ")));
   } else if (auto version = version_of(client, query); version.ok()) {
     c.version = *std::move(version);
   } else {
@@ -202,7 +197,7 @@ Result<int> check_agent(Context& ctx, const Invocation& inv) {
     r.add("version", c.version);
     for (const auto& k : c.keys) r.add("key", k + " is set: give it by -e");
     r.add("login", c.login);
-    r.add("needs", join(c.hosts));
+    r.add("needs", join_words(c.hosts, " "));
     for (const auto& p : c.problems) r.add("problem", p);
     CODEXOS_TRY(print(r.text()));
   }

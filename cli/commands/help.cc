@@ -6,11 +6,11 @@
 #include "cli/help.h"
 #include "cli/render.h"
 #include "cli/suggest.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 Result<int> print_help(Context&, const Invocation& inv) {
-  std::string name;
-  for (const std::string& w : inv.words) name += (name.empty() ? "" : " ") + w;
+  const std::string name = join_words(inv.words, " ");
   if (name.empty()) {
     CODEXOS_TRY(print(help_overview()));
     return 0;

@@ -10,6 +10,7 @@
 #include "cli/render.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/text.h"
 
 namespace codexos::cli {
 namespace {
@@ -43,9 +44,7 @@ std::string usage_text(const Usage& u) {
 }
 
 std::string net_text(const wire::TaskNet& n) {
-  std::string out;
-  for (const auto& rule : n.allow) out += (out.empty() ? "" : " ") + rule;
-  if (out.empty()) out = "nothing is allowed";
+  std::string out = n.allow.empty() ? "nothing is allowed" : join_words(n.allow, " ");
   if (n.bytes_in)
     out += fmt::format(" ({} in, {} out, {} connections, {} refused)", size_text(*n.bytes_in),
                        size_text(n.bytes_out.value_or(0)), n.connections.value_or(0),

@@ -76,11 +76,9 @@ Status fill_agent(const Invocation& inv, const Variables& env, wire::TaskCreate&
   }
   if (!inv.has("agent")) CODEXOS_TRY(check_command(inv, env));
   if (inv.words.size() > 1) {
-    std::string all;
-    for (const std::string& w : inv.words) all += (all.empty() ? "" : " ") + w;
     return Error{Code::invalid, "the job is one argument",
                  fmt::format("did you mean: codexos run -a {} {}", quote_word(inv.value("agent")),
-                             quote_word(all))};
+                             quote_word(join_words(inv.words, " ")))};
   }
   const auto find = [&env](const char* name) {
     const auto at = env.find(name);

@@ -13,6 +13,7 @@
 #include "cli/tasks.h"
 #include "cli/values.h"
 #include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/policy/report.h"
 
 namespace codexos::cli {
@@ -33,9 +34,8 @@ Result<int> list_trusted(Context& ctx) {
   if (list.projects.empty()) return 0;
   Table table({"FILE", "STATE", "AGE", "WIDENS"});
   for (const auto& t : list.projects) {
-    std::string widens;
-    for (const auto& w : t.widens) widens += (widens.empty() ? "" : ", ") + w;
-    table.add({t.path, t.state, age(t.trusted_at, now_us()), widens.empty() ? "-" : widens});
+    table.add({t.path, t.state, age(t.trusted_at, now_us()),
+               t.widens.empty() ? "-" : join_words(t.widens, ", ")});
   }
   CODEXOS_TRY(print(table.text(0, wants_color(ctx, STDOUT_FILENO))));
   return 0;

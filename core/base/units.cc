@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/text.h"
+
 namespace codexos {
 namespace {
 
@@ -27,13 +29,6 @@ bool cut_decimal(std::string_view& text, double& out) {
   if (n == 0 || err != std::errc() || end != text.data() + n || !is_digit(text[0])) return false;
   text.remove_prefix(n);
   return true;
-}
-
-std::string upper(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return out;
 }
 
 const Unit* cut_unit(std::string_view& text) {
@@ -86,7 +81,7 @@ Result<uint64_t> parse_size(std::string_view text) {
   std::string_view rest = text;
   double x = 0;
   if (text.empty() || !cut_decimal(rest, x)) return wrong;
-  std::string unit = upper(rest);
+  std::string unit = to_upper(rest);
   double thousand = 1024;
   if (unit.size() == 3 && unit.compare(1, 2, "IB") == 0) {
     unit.resize(1);

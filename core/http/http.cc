@@ -9,18 +9,15 @@
 #include <boost/beast/http/error.hpp>
 #include <utility>
 
+#include "core/base/text.h"
+
 namespace codexos::http {
 namespace {
 
 namespace beast = boost::beast;
 using beast::error_code;
 
-std::string lower(beast::string_view s) {
-  std::string out(s.data(), s.size());
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
+std::string lower(beast::string_view s) { return to_lower({s.data(), s.size()}); }
 
 /// A repeated header becomes one list (RFC 9110 section 5.3).
 void add_header(Headers& headers, beast::string_view name, beast::string_view value) {

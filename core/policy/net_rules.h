@@ -60,6 +60,10 @@ bool covers(const std::vector<NetRule>& wide, const NetRule& narrow);
 
 /// What would admit this name or address on this port, as the value of --allow.
 std::string rule_for(const std::string& target, uint16_t port);
+/// The same as an option, for hints.
+inline std::string allow_option(const std::string& target, uint16_t port) {
+  return "--allow " + rule_for(target, port);
+}
 /// `rule` as it is written, normalised: equal rules have equal text.
 std::string to_text(const NetRule& rule);
 

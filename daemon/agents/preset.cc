@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/base/path.h"
+#include "core/base/text.h"
 #include "core/os/file.h"
 #include "core/policy/yaml.h"
 
@@ -187,10 +188,10 @@ Result<Preset> load_preset(const std::string& name_or_path, const std::string& f
         return p;
       }
   }
-  std::string all;
-  for (const auto& name : preset_names(folder)) all += (all.empty() ? "" : ", ") + name;
-  return Error{Code::not_found, "there is no agent \"" + name_or_path + "\": " + all,
-               "codexos agent list"};
+  return Error{
+      Code::not_found,
+      "there is no agent \"" + name_or_path + "\": " + join_words(preset_names(folder), ", "),
+      "codexos agent list"};
 }
 
 std::vector<std::string> preset_names(const std::string& folder) {

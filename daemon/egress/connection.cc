@@ -63,7 +63,10 @@ void Connection::start() {
 void Connection::on_reached(Result<Reached> reached) {
   // The dialer is in the middle of telling us: it goes with the connection, or at the next chance.
   if (!reached.ok()) {
-    if (reached.error().code == Code::denied) return refuse(reached.error().message, false);
+    if (reached.error().code == Code::denied) {
+      hint_ = reached.error().hint;
+      return refuse(reached.error().message, false);
+    }
     return end(reached.error().message);
   }
   server_ = std::move(reached->socket);
@@ -320,6 +323,7 @@ NetReport Connection::report() const {
   r.target = target_.address ? to_text(*target_.address) : target_.name;
   r.port = target_.port;
   r.rule = target_.rule.text;
+  r.hint = hint_;
   r.detail = why_;
   r.address = address_;
   r.bytes_in = in_;

@@ -86,7 +86,7 @@ class Connection {
   bool server_watched_ = false;
   uint32_t client_interest_ = 0, server_interest_ = 0;
   bool over_ = false, denied_ = false;
-  std::string why_, address_;
+  std::string why_, hint_, address_;
   uint64_t in_ = 0, out_ = 0;
   int64_t began_us_ = 0, ended_us_ = 0;
 };

@@ -97,7 +97,8 @@ void Dialer::on_addresses(const Result<Resolver::Addresses>& found) {
   }
   if (waiting_.empty())
     return finish(refused.empty() ? Error{Code::unavailable, target_.name + " has no address", {}}
-                                  : Error{Code::denied, target_.name + " leads to " + refused, {}});
+                                  : Error{Code::denied, target_.name + " leads to " + refused,
+                                          allow_option(target_.name, target_.port) + ",private"});
   std::reverse(waiting_.begin(), waiting_.end());
   try_next();
 }

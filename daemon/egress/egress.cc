@@ -90,32 +90,34 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
   });
 }
 
+void Egress::with_task(const std::string& task, std::function<void(RelayTask&)> fn) {
+  post([task, fn = std::move(fn)](Thread& t) {
+    if (const auto it = t.tasks.find(task); it != t.tasks.end()) fn(*it->second);
+  });
+}
+
+// A function that is copied cannot hold descriptors, hence the pointers.
+
 void Egress::publish(const std::string& task, int32_t port, Fd listener) {
-  post([task, port, held = std::make_shared<Fd>(std::move(listener))](Thread& t) {
-    if (const auto it = t.tasks.find(task); it != t.tasks.end())
-      it->second->publish(port, std::move(*held));
+  with_task(task, [port, held = std::make_shared<Fd>(std::move(listener))](RelayTask& r) {
+    r.publish(port, std::move(*held));
   });
 }
 
 void Egress::dialled(const std::string& task, uint64_t number, Fd socket) {
-  post([task, number, held = std::make_shared<Fd>(std::move(socket))](Thread& t) {
-    if (const auto it = t.tasks.find(task); it != t.tasks.end())
-      it->second->dialled(number, std::move(*held));
+  with_task(task, [number, held = std::make_shared<Fd>(std::move(socket))](RelayTask& r) {
+    r.dialled(number, std::move(*held));
   });
 }
 
 void Egress::serve(const std::string& task, TaskSockets sockets) {
-  // A function that is copied cannot hold descriptors.
-  post([task, held = std::make_shared<TaskSockets>(std::move(sockets))](Thread& t) {
-    if (const auto it = t.tasks.find(task); it != t.tasks.end())
-      it->second->serve(std::move(*held));
+  with_task(task, [held = std::make_shared<TaskSockets>(std::move(sockets))](RelayTask& r) {
+    r.serve(std::move(*held));
   });
 }
 
 void Egress::change(const std::string& task, NetPolicyPtr policy) {
-  post([task, policy = std::move(policy)](Thread& t) {
-    if (const auto it = t.tasks.find(task); it != t.tasks.end()) it->second->change(policy);
-  });
+  with_task(task, [policy = std::move(policy)](RelayTask& r) { r.change(policy); });
 }
 
 void Egress::remove(const std::string& task, std::function<void(NetTotals)> done) {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/os/loop.h"
-#include "daemon/egress/mailbox.h"
+#include "core/os/mailbox.h"
 #include "daemon/egress/net_policy.h"
 #include "daemon/egress/proxy.h"
 #include "daemon/egress/relay_task.h"
@@ -54,6 +54,8 @@ class Egress {
   struct Thread;
   void run(Thread& t);
   void post(std::function<void(Thread&)> fn);
+  /// In the thread, while it has this task.
+  void with_task(const std::string& task, std::function<void(RelayTask&)> fn);
 
   Loop& loop_;
   EgressOptions options_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/quote.h"
+#include "core/base/text.h"
 #include "core/policy/host_name.h"
 
 namespace codexos::daemon {
@@ -23,12 +24,6 @@ bool is_token(std::string_view s) {
 }
 bool is_visible(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
 
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 std::string_view trim(std::string_view s) {
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
   while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
@@ -91,13 +86,13 @@ Status parse_field(std::string_view line, Head& h) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
     return denied("a broken header line");  // also a folded one
-  h.fields.push_back({lower(line.substr(0, colon)), trim(line.substr(colon + 1))});
+  h.fields.push_back({to_lower(line.substr(0, colon)), trim(line.substr(colon + 1))});
   return {};
 }
 
 /// "a, b" has the token b.
 bool lists_token(std::string_view value, std::string_view wanted) {
-  const std::string text = lower(value);
+  const std::string text = to_lower(value);
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
     std::string_view one = trim(std::string_view(text).substr(begin, end - begin));
@@ -127,7 +122,7 @@ Status HttpGuard::check_target(const Head& h) const {
   if (h.method == "CONNECT") return denied("a request to a proxy: CONNECT");
   if (h.target.front() == '/' || h.target == "*") return {};
   static constexpr std::string_view kScheme = "http://";
-  if (lower(h.target.substr(0, kScheme.size())) != kScheme)
+  if (to_lower(h.target.substr(0, kScheme.size())) != kScheme)
     return denied("a request to a proxy, for " + quote_git(h.target.substr(0, 253)));
   const std::string_view rest = h.target.substr(kScheme.size());
   return check_host(rest.substr(0, rest.find_first_of("/?#")));
@@ -137,7 +132,7 @@ Status HttpGuard::choose_body(const Head& h) {
   const size_t lengths = h.count("content-length");
   if (const size_t n = h.count("transfer-encoding"); n != 0) {
     if (n != 1 || lengths != 0 || h.version != "HTTP/1.1" ||
-        lower(h.value("transfer-encoding")) != "chunked")
+        to_lower(h.value("transfer-encoding")) != "chunked")
       return denied("a body whose length two programs could read differently");
     state_ = State::chunk_size;
     return {};
@@ -307,7 +302,7 @@ FirstBytes first_bytes(std::string_view bytes) {
     if (static_cast<unsigned char>(c) < 0x20 && c != '\r' && c != '\t') return FirstBytes::other;
   if (end == std::string_view::npos)
     return bytes.size() >= kMaxFirstLine ? FirstBytes::other : FirstBytes::more;
-  return lower(line).find("http/") != std::string::npos ? FirstBytes::http : FirstBytes::other;
+  return to_lower(line).find("http/") != std::string::npos ? FirstBytes::http : FirstBytes::other;
 }
 
 }  // namespace codexos::daemon

@@ -12,13 +12,6 @@ namespace {
 
 constexpr uint16_t kDefaultPort = 80;
 
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -49,7 +42,7 @@ std::vector<std::string> split_list(std::string_view text) {
     text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
     while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
     while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
-    if (!one.empty()) out.push_back(lower(one));
+    if (!one.empty()) out.push_back(to_lower(one));
   }
   return out;
 }
@@ -63,7 +56,7 @@ bool ends_with(std::string_view s, std::string_view tail) {
 Result<std::optional<Proxy>> parse_proxy(std::string_view url, std::string_view no_proxy) {
   if (url.empty()) return std::optional<Proxy>();
   const size_t scheme = url.find("://");
-  if (scheme != std::string_view::npos && lower(url.substr(0, scheme)) != "http")
+  if (scheme != std::string_view::npos && to_lower(url.substr(0, scheme)) != "http")
     return Error{Code::invalid,
                  "a proxy by " + std::string(url.substr(0, scheme)) + " is not available",
                  "HTTPS_PROXY=http://HOST:PORT"};

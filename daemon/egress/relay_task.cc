@@ -69,8 +69,14 @@ bool is_of_names(const IpAddress& a) {
   return !a.v6 && (ipv4_value(a) & ~(~0U >> kNetNamesBits)) == kNetNames;
 }
 
-std::string allow(const std::string& target, uint16_t port) {
-  return "--allow " + rule_for(target, port);
+/// A port that an option shows, of the host's loopback or of the task's.
+DialTarget own_loopback(const char* option, int32_t port) {
+  DialTarget target;
+  target.address = ipv4(INADDR_LOOPBACK);
+  target.port = static_cast<uint16_t>(port);
+  target.rule.text = option + std::to_string(port);
+  target.own_host = true;
+  return target;
 }
 
 }  // namespace
@@ -162,13 +168,7 @@ void RelayTask::on_reach(int listener, int32_t port) {
     if (connections_.size() >= kMaxConnections) return pause_accepting();
     Fd client(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client) return;
-    constexpr uint32_t kLoopback = 0x7f000001;
-    DialTarget target;
-    target.address = ipv4(kLoopback);
-    target.port = static_cast<uint16_t>(port);
-    target.rule.text = "--reach " + std::to_string(port);
-    target.own_host = true;
-    begin(std::move(client), std::move(target));
+    begin(std::move(client), own_loopback("--reach ", port));
   }
 }
 
@@ -198,13 +198,8 @@ void RelayTask::dialled(uint64_t number, Fd socket) {
   Outside o = std::move(it->second);
   outside_.erase(it);
   if (!socket) return reset_and_close(std::move(o.client));
-  constexpr uint32_t kLoopback = 0x7f000001;
-  DialTarget target;
-  target.address = ipv4(kLoopback);
-  target.port = static_cast<uint16_t>(o.port);
-  target.rule.text = "--publish " + std::to_string(o.port);
-  target.own_host = true;
-  auto c = std::make_unique<Connection>(p_, std::move(o.client), std::move(target), *this);
+  auto c = std::make_unique<Connection>(p_, std::move(o.client), own_loopback("--publish ", o.port),
+                                        *this);
   c->connect_to(std::move(socket));
   add(std::move(c));
 }
@@ -218,8 +213,8 @@ void RelayTask::open_by_address(Fd client, const IpAddress& to, uint16_t port) {
     const AddressKind kind = kind_of(reached);
     const std::string text = to_text(reached);
     std::string hint;
-    if (kind.reach == Reach::everywhere) hint = allow(text, port);
-    if (kind.reach == Reach::near) hint = allow(text, port) + ",private";
+    if (kind.reach == Reach::everywhere) hint = allow_option(text, port);
+    if (kind.reach == Reach::near) hint = allow_option(text, port) + ",private";
     reset_and_close(std::move(client));
     return deny("network", to_text(to), port,
                 kind.reach == Reach::everywhere ? "no rule admits this address"
@@ -290,9 +285,7 @@ void RelayTask::on_end(Connection& c) {
   if (it == connections_.end()) return;
   NetReport r = c.report();
   if (r.kind == NetReport::Kind::denied) {
-    const bool near = r.detail.find(" leads to ") != std::string::npos;
-    deny(r.what, r.target, r.port, r.detail,
-         near ? "--allow " + rule_for(r.target, r.port) + ",private" : "");
+    deny(r.what, r.target, r.port, r.detail, r.hint);
   } else {
     report(std::move(r));
   }
@@ -369,15 +362,14 @@ std::string RelayTask::answer_dns(std::string_view message) {
   if (!name.ok()) return refuse(name.error().message, "");
   if (*name == "localhost" ||
       (name->size() > 10 && name->compare(name->size() - 10, 10, ".localhost") == 0)) {
-    constexpr uint32_t kLoopback = 0x7f000001;
-    return dns_reply(*q, DnsCode::ok, asks_for_a(*q) ? kLoopback : 0);  // RFC 6761
+    return dns_reply(*q, DnsCode::ok, asks_for_a(*q) ? INADDR_LOOPBACK : 0);  // RFC 6761
   }
   const NetRule* rule = match_name(policy_->rules, *name, 0);
-  if (rule == nullptr) return refuse("no rule admits this host", allow(*name, 0));
+  if (rule == nullptr) return refuse("no rule admits this host", allow_option(*name, 0));
   if (!q->internet || !asks_for_a(*q)) return dns_reply(*q, DnsCode::ok, 0);
   std::string why;
   const uint32_t address = address_for(*name, *rule, why);
-  if (address == 0) return refuse(why, allow(*name, 0));
+  if (address == 0) return refuse(why, allow_option(*name, 0));
   return dns_reply(*q, DnsCode::ok, address);
 }
 

@@ -216,14 +216,12 @@ Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out) {
 }
 
 Status listen_for_reach(int32_t port, Network& out) {
-  constexpr uint32_t kLoopback = 0x7f000001;
   const auto p = static_cast<uint16_t>(port);
-  CODEXOS_TRY(add_bound(out, NetSocket::reach, SOCK_STREAM, at4(kLoopback, p), port));
+  CODEXOS_TRY(add_bound(out, NetSocket::reach, SOCK_STREAM, at4(INADDR_LOOPBACK, p), port));
   return add_bound(out, NetSocket::reach, SOCK_STREAM, at6(p), port);
 }
 
 int dial_inside(int32_t port, Fd& out) {
-  constexpr uint32_t kLoopback = 0x7f000001;
   const auto p = static_cast<uint16_t>(port);
   const auto dial = [&out](const auto& address) {
     const auto* a = reinterpret_cast<const sockaddr*>(&address);
@@ -239,7 +237,7 @@ int dial_inside(int32_t port, Fd& out) {
     getsockopt(out.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     return error;
   };
-  const int error = dial(at4(kLoopback, p));
+  const int error = dial(at4(INADDR_LOOPBACK, p));
   if (error == 0) return 0;
   if (dial(at6(p)) == 0) return 0;
   out.reset();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/path.h"
+#include "core/base/text.h"
 #include "daemon/sandbox/view_parts.h"
 
 namespace codexos::daemon {
@@ -14,13 +15,6 @@ std::string_view trimmed(std::string_view s) {
   const size_t from = s.find_first_not_of(" \t\r");
   if (from == std::string_view::npos) return {};
   return s.substr(from, s.find_last_not_of(" \t\r") - from + 1);
-}
-
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 // A value of git-config(1): quotes, escapes, comments. False: not a complete one on this line.
@@ -75,12 +69,12 @@ void read_git(std::string_view text, Values& out) {
     if (!line.empty() && line[0] == '[') {
       const size_t end = line.find(']');
       // [user "work"] is another section: the name with its subsection never equals a plain one.
-      section = end == std::string_view::npos ? "" : lower(trimmed(line.substr(1, end - 1)));
+      section = end == std::string_view::npos ? "" : to_lower(trimmed(line.substr(1, end - 1)));
       line = end == std::string_view::npos ? "" : trimmed(line.substr(end + 1));
     }
     const size_t eq = line.find('=');
     if (eq == std::string_view::npos || line[0] == '#' || line[0] == ';') return;
-    const std::string key = lower(trimmed(line.substr(0, eq)));
+    const std::string key = to_lower(trimmed(line.substr(0, eq)));
     std::string value;
     for (const auto& row : kGitKeys)
       if (section == row.section && key == row.key &&
@@ -138,12 +132,12 @@ void read_settings(std::string_view text, std::string_view wanted_section,
     const std::string_view line = trimmed(raw);
     if (line.empty() || line[0] == '#' || line[0] == ';') return;
     if (line[0] == '[') {
-      section = lower(trimmed(line.substr(1, line.find(']') - 1)));
+      section = to_lower(trimmed(line.substr(1, line.find(']') - 1)));
       return;
     }
     const size_t eq = line.find('=');
     if (eq == std::string_view::npos || section != wanted_section) return;
-    std::string key = lower(trimmed(line.substr(0, eq)));
+    std::string key = to_lower(trimmed(line.substr(0, eq)));
     std::replace(key.begin(), key.end(), '_', '-');
     std::string_view value = trimmed(line.substr(eq + 1));
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"')

@@ -14,36 +14,31 @@ Status Journal::prepare(const Database& db, std::function<Status()> begin_write,
                         std::function<Status(Statement&)> write) {
   begin_write_ = std::move(begin_write);
   write_ = std::move(write);
-  struct Row {
-    Statement& statement;
-    SqlText sql;
-  };
-  const Row rows[] = {
-      {insert_,
-       "insert into apply (id, task, kind, state, undoes, whole, paths, staging, commit_json, "
-       "at_us, done_at_us) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"},
-      {update_,
-       "update apply set state = ?2, paths = ?3, staging = ?4, commit_json = ?5, done_at_us = ?6 "
-       "where id = ?1"},
-      {unfinished_, "select " APPLY_COLUMNS
-                    " from apply a where a.state in ('planned', 'staged') or a.staging = 1 "
-                    "order by a.n"},
-      {find_, "select " APPLY_COLUMNS " from apply a where a.id = ?1"},
-      {last_of_task_,
-       "select " APPLY_COLUMNS " from apply a where a.task = ?1 and a.state = 'done' "
-       "order by a.n desc limit 1"},
-      {last_of_workspace_,
-       "select " APPLY_COLUMNS
-       " from apply a join task t on t.id = a.task where t.workspace = ?1 and a.state = 'done' "
-       "order by a.n desc limit 1"},
-      {since_, "select " APPLY_COLUMNS
-               " from apply a join task t on t.id = a.task where t.workspace = ?1 and "
-               "a.state = 'done' and a.done_at_us > ?2 order by a.n"},
-  };
-  for (const Row& row : rows) {
-    CODEXOS_ASSIGN(row.statement, db.prepare(row.sql));
-  }
-  return {};
+  return prepare_rows(
+      db,
+      {
+          {insert_,
+           "insert into apply (id, task, kind, state, undoes, whole, paths, staging, commit_json, "
+           "at_us, done_at_us) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"},
+          {update_,
+           "update apply set state = ?2, paths = ?3, staging = ?4, commit_json = ?5, done_at_us = "
+           "?6 "
+           "where id = ?1"},
+          {unfinished_, "select " APPLY_COLUMNS
+                        " from apply a where a.state in ('planned', 'staged') or a.staging = 1 "
+                        "order by a.n"},
+          {find_, "select " APPLY_COLUMNS " from apply a where a.id = ?1"},
+          {last_of_task_,
+           "select " APPLY_COLUMNS " from apply a where a.task = ?1 and a.state = 'done' "
+           "order by a.n desc limit 1"},
+          {last_of_workspace_,
+           "select " APPLY_COLUMNS
+           " from apply a join task t on t.id = a.task where t.workspace = ?1 and a.state = 'done' "
+           "order by a.n desc limit 1"},
+          {since_, "select " APPLY_COLUMNS
+                   " from apply a join task t on t.id = a.task where t.workspace = ?1 and "
+                   "a.state = 'done' and a.done_at_us > ?2 order by a.n"},
+      });
 }
 
 Status Journal::insert(const ApplyRow& row) {

@@ -168,4 +168,11 @@ void Statement::reset() {
   column_ = 0;
 }
 
+Status prepare_rows(const Database& db, std::initializer_list<StatementRow> rows) {
+  for (const StatementRow& row : rows) {
+    CODEXOS_ASSIGN(row.statement, db.prepare(row.sql));
+  }
+  return {};
+}
+
 }  // namespace codexos::daemon

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,6 +93,14 @@ class Statement {
   int parameter_ = 0;
   int column_ = 0;
 };
+
+/// One row of a table of statements.
+struct StatementRow {
+  Statement& statement;
+  SqlText sql;
+};
+/// Error: the first that does not fit the schema.
+Status prepare_rows(const Database& db, std::initializer_list<StatementRow> rows);
 
 /// Borrows a prepared statement for one use and resets it afterwards, so that no read stays open.
 class Use {

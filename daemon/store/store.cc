@@ -170,51 +170,47 @@ Status StoreImpl::open(const std::string& dir) {
 }
 
 Status StoreImpl::prepare_all() {
-  struct Row {
-    Statement& statement;
-    SqlText sql;
-  };
-  const Row rows[] = {
-      {begin_, "begin immediate"},
-      {commit_, "commit"},
-      {rollback_, "rollback"},
-      {savepoint_, "savepoint request"},
-      {release_, "release request"},
-      {rollback_to_, "rollback to request"},
-      {check_, "select n from task order by n desc limit 1"},
-      {insert_task_, kInsertTask},
-      {update_task_, kUpdateTask},
-      {delete_task_, "delete from task where id = ?1"},
-      {id_of_name_, "select id from task where name = ?1 and name <> ''"},
-      {ids_by_prefix_, "select id from task where id >= ?1 and id < ?2 order by id limit 6"},
-      {load_task_, SELECT_TASK "where id = ?1"},
-      {list_open_, SELECT_TASK "where n < ?1 and " OPEN_TASKS " order by n desc limit ?2"},
-      {list_all_, SELECT_TASK "where n < ?1 order by n desc limit ?2"},
-      {list_workspace_, SELECT_TASK "where n < ?1 and workspace = ?3 order by n desc limit ?2"},
-      {list_workspace_open_,
-       SELECT_TASK "where n < ?1 and workspace = ?3 and " OPEN_TASKS " order by n desc limit ?2"},
-      {unfinished_,
-       SELECT_TASK "where " OPEN_TASKS " and state in ('queued', 'starting', 'running', 'paused', "
-                   "'stopping') order by n"},
-      {with_layers_, SELECT_TASK
-       "where changes_state in ('waiting', 'continued') and ended_at_us <> 0 order by n"},
-      {last_task_, SELECT_TASK "where workspace = ?1 order by n desc limit 1"},
-      {last_waiting_,
-       SELECT_TASK "where workspace = ?1 and changes_state = 'waiting' order by n desc limit 1"},
-      {next_seq_, "select ifnull(max(seq), 0) + 1 from event where task = ?1"},
-      {insert_event_, "insert into event (ord, task, seq, type, json) values (?1, ?2, ?3, ?4, ?5)"},
-      {events_of_task_,
-       "select ord, json from event where task = ?1 and seq > ?2 order by seq limit ?3"},
-      {events_of_all_, "select ord, json from event where ord > ?1 order by ord limit ?2"},
-      {raise_floor_, "update event_floor set floor = ?1 where floor < ?1"},
-      {find_key_, "select request_hash, task from idempotency where uid = ?1 and key = ?2"},
-      {put_key_,
-       "insert into idempotency (uid, key, request_hash, task, created_at_us) "
-       "values (?1, ?2, ?3, ?4, ?5)"},
-  };
-  for (const Row& row : rows) {
-    CODEXOS_ASSIGN(row.statement, db_.prepare(row.sql));
-  }
+  CODEXOS_TRY(prepare_rows(
+      db_,
+      {
+          {begin_, "begin immediate"},
+          {commit_, "commit"},
+          {rollback_, "rollback"},
+          {savepoint_, "savepoint request"},
+          {release_, "release request"},
+          {rollback_to_, "rollback to request"},
+          {check_, "select n from task order by n desc limit 1"},
+          {insert_task_, kInsertTask},
+          {update_task_, kUpdateTask},
+          {delete_task_, "delete from task where id = ?1"},
+          {id_of_name_, "select id from task where name = ?1 and name <> ''"},
+          {ids_by_prefix_, "select id from task where id >= ?1 and id < ?2 order by id limit 6"},
+          {load_task_, SELECT_TASK "where id = ?1"},
+          {list_open_, SELECT_TASK "where n < ?1 and " OPEN_TASKS " order by n desc limit ?2"},
+          {list_all_, SELECT_TASK "where n < ?1 order by n desc limit ?2"},
+          {list_workspace_, SELECT_TASK "where n < ?1 and workspace = ?3 order by n desc limit ?2"},
+          {list_workspace_open_, SELECT_TASK "where n < ?1 and workspace = ?3 and " OPEN_TASKS
+                                             " order by n desc limit ?2"},
+          {unfinished_, SELECT_TASK "where " OPEN_TASKS
+                                    " and state in ('queued', 'starting', 'running', 'paused', "
+                                    "'stopping') order by n"},
+          {with_layers_, SELECT_TASK
+           "where changes_state in ('waiting', 'continued') and ended_at_us <> 0 order by n"},
+          {last_task_, SELECT_TASK "where workspace = ?1 order by n desc limit 1"},
+          {last_waiting_, SELECT_TASK
+           "where workspace = ?1 and changes_state = 'waiting' order by n desc limit 1"},
+          {next_seq_, "select ifnull(max(seq), 0) + 1 from event where task = ?1"},
+          {insert_event_,
+           "insert into event (ord, task, seq, type, json) values (?1, ?2, ?3, ?4, ?5)"},
+          {events_of_task_,
+           "select ord, json from event where task = ?1 and seq > ?2 order by seq limit ?3"},
+          {events_of_all_, "select ord, json from event where ord > ?1 order by ord limit ?2"},
+          {raise_floor_, "update event_floor set floor = ?1 where floor < ?1"},
+          {find_key_, "select request_hash, task from idempotency where uid = ?1 and key = ?2"},
+          {put_key_,
+           "insert into idempotency (uid, key, request_hash, task, created_at_us) "
+           "values (?1, ?2, ?3, ?4, ?5)"},
+      }));
   const auto begin = [this] { return begin_write(); };
   const auto run = [this](Statement& s) { return write(s); };
   CODEXOS_TRY(journal_.prepare(db_, begin, run));

@@ -22,20 +22,13 @@ Status TrustList::prepare(const Database& db, std::function<Status()> begin_writ
                           std::function<Status(Statement&)> write) {
   begin_write_ = std::move(begin_write);
   write_ = std::move(write);
-  struct Row {
-    Statement& statement;
-    SqlText sql;
-  };
-  const Row rows[] = {
-      {put_, "insert or replace into trust (" TRUST_COLUMNS ") values (?1, ?2, ?3, ?4, ?5, ?6)"},
-      {remove_, "delete from trust where path = ?1"},
-      {find_, "select " TRUST_COLUMNS " from trust where path = ?1"},
-      {all_, "select " TRUST_COLUMNS " from trust order by path"},
-  };
-  for (const Row& row : rows) {
-    CODEXOS_ASSIGN(row.statement, db.prepare(row.sql));
-  }
-  return {};
+  return prepare_rows(db, {
+                              {put_, "insert or replace into trust (" TRUST_COLUMNS
+                                     ") values (?1, ?2, ?3, ?4, ?5, ?6)"},
+                              {remove_, "delete from trust where path = ?1"},
+                              {find_, "select " TRUST_COLUMNS " from trust where path = ?1"},
+                              {all_, "select " TRUST_COLUMNS " from trust order by path"},
+                          });
 }
 
 Status TrustList::put(const TrustRow& row) {

@@ -160,6 +160,15 @@ Result<Caller> Planner::make_caller(const std::map<std::string, std::string>& en
   return c;
 }
 
+ViewRequest Planner::view_request(Caller caller) const {
+  ViewRequest r;
+  r.caller = std::move(caller);
+  r.task_host_uid = options_.task_host_uid;
+  r.task_host_gid = options_.task_host_gid;
+  r.state_home = options_.home;
+  return r;
+}
+
 Result<Root> Planner::workspace_of(const std::string& cwd, uid_t uid, gid_t gid) {
   host_.refresh();
   WorkspaceRequest w;
@@ -174,12 +183,8 @@ Result<Root> Planner::workspace_of(const std::string& cwd, uid_t uid, gid_t gid)
 Result<const View*> Planner::likely_view(const std::map<std::string, std::string>& caller_env,
                                          uid_t uid, gid_t gid) {
   host_.refresh();
-  ViewRequest r;
-  CODEXOS_ASSIGN(r.caller, make_caller(caller_env, uid, gid));
-  r.task_host_uid = options_.task_host_uid;
-  r.task_host_gid = options_.task_host_gid;
-  r.state_home = options_.home;
-  return views_.get(r);
+  CODEXOS_ASSIGN(Caller caller, make_caller(caller_env, uid, gid));
+  return views_.get(view_request(std::move(caller)));
 }
 
 /// Where the layers are that a task starts from.
@@ -444,12 +449,9 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   CODEXOS_TRY(obey_policies(create, w.caller, s));
   if (!s.wants_env.empty()) return s;
 
-  s.request.caller = std::move(w.caller);
+  s.request = view_request(std::move(w.caller));
   s.request.seccomp = create.seccomp;
   s.request.net = create.net;
-  s.request.task_host_uid = options_.task_host_uid;
-  s.request.task_host_gid = options_.task_host_gid;
-  s.request.state_home = options_.home;
   CODEXOS_ASSIGN(s.view, views_.get(s.request));
   s.request.show = create.show;
   s.request.cwd = create.cwd;

@@ -128,6 +128,8 @@ class Planner {
                                   gid_t gid);
 
   /// Who asks, from the variables that came with the request. Error invalid: no home.
+  /// Of this caller, with what all views of this daemon have in common.
+  ViewRequest view_request(Caller caller) const;
   Result<Caller> make_caller(const std::map<std::string, std::string>& env, uid_t uid, gid_t gid);
 
  private:

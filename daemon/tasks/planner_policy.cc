@@ -37,6 +37,18 @@ void pass_env(const policy::Names& patterns, const std::map<std::string, std::st
 
 std::string source_of(const std::string& show) { return show.substr(0, show.find(':')); }
 
+PolicyPlace place_of(const Caller& caller, const std::string& cwd, const Workspace& workspace) {
+  PolicyPlace place;
+  place.uid = caller.uid;
+  place.home = caller.home;
+  place.cwd = cwd;
+  if (workspace.roots.empty()) return place;
+  place.workspace = workspace.roots.front().path;
+  place.dev = workspace.roots.front().dev;
+  place.ino = workspace.roots.front().ino;
+  return place;
+}
+
 Mount cover(const std::string& target, bool is_dir) {
   Mount m;
   m.kind = is_dir ? MountKind::tmpfs : MountKind::hide;
@@ -58,32 +70,21 @@ Result<PolicyPlace> Planner::policy_place(const policy::PolicyQuery& query, uid_
   w.cwd = query.cwd;
   w.workspace = query.workspace;
   w.state_home = options_.home;
-  PolicyPlace place;
-  place.uid = uid;
-  place.home = w.caller.home;
-  place.cwd = query.cwd;
+  const auto found = find_workspace(w, host_);
+  if (found.ok()) return place_of(w.caller, query.cwd, *found);
   // Where there can be no workspace, the other files count all the same.
-  if (const auto found = find_workspace(w, host_); found.ok() && !found->roots.empty()) {
-    place.workspace = found->roots.front().path;
-    place.dev = found->roots.front().dev;
-    place.ino = found->roots.front().ino;
-  } else if (!found.ok() && !query.workspace.empty()) {
-    return found.error();
-  }
-  return place;
+  if (!query.workspace.empty()) return found.error();
+  return place_of(w.caller, query.cwd, {});
 }
 
 Result<InsideView> Planner::inside(const std::map<std::string, std::string>& caller_env, uid_t uid,
                                    gid_t gid, const policy::Rights& rights,
                                    const std::string& workspace) {
   host_.refresh();
-  ViewRequest r;
-  CODEXOS_ASSIGN(r.caller, make_caller(caller_env, uid, gid));
+  CODEXOS_ASSIGN(Caller caller, make_caller(caller_env, uid, gid));
+  ViewRequest r = view_request(std::move(caller));
   r.seccomp = rights.seccomp;
   r.net = rights.net;
-  r.task_host_uid = options_.task_host_uid;
-  r.task_host_gid = options_.task_host_gid;
-  r.state_home = options_.home;
   CODEXOS_ASSIGN(const View* const view, views_.get(r));
   r.cwd = workspace;
   for (const auto& x : rights.show)
@@ -104,15 +105,7 @@ Result<InsideView> Planner::inside(const std::map<std::string, std::string>& cal
 Status Planner::obey_policies(wire::TaskCreate& create, const Caller& caller, Start& start) {
   // What is passed on gets into env; the rest is nobody's business.
   const auto passed = std::exchange(create.policy.env, {});
-  PolicyPlace place;
-  place.uid = caller.uid;
-  place.home = caller.home;
-  place.cwd = create.cwd;
-  if (!start.workspace.roots.empty()) {
-    place.workspace = start.workspace.roots.front().path;
-    place.dev = start.workspace.roots.front().dev;
-    place.ino = start.workspace.roots.front().ino;
-  }
+  const PolicyPlace place = place_of(caller, create.cwd, start.workspace);
   CODEXOS_ASSIGN(Decision d,
                  policies_.decide(place, create.policy, options_of(create), names_of(create.env)));
   if (!d.said) return {};

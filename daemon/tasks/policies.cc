@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/path.h"
+#include "core/base/text.h"
 #include "core/base/units.h"
 #include "core/policy/settings.h"
 #include "daemon/trust/digest.h"
@@ -41,12 +42,6 @@ std::string user_policy(const PolicyPlace& place, const wire::PolicyAsk& ask) {
   return join_path(set ? ask.config_home : join_path(place.home, ".config"), "codexos/config.yaml");
 }
 
-std::string joined(const Names& list) {
-  std::string out;
-  for (const auto& x : list) out += (out.empty() ? "" : ", ") + x;
-  return out;
-}
-
 /// As it is written again, relative to nothing.
 std::string absolute_file(const std::string& path, const PolicyPlace& place) {
   if (path.substr(0, 2) == "~/") return join_path(place.home, path.substr(2));
@@ -62,6 +57,32 @@ Error no_host() {
   return Error{Code::denied, "net host: no policy admits the network of the host",
                "--allow HOST names what the task needs; ceiling: {net: host} in "
                "~/.config/codexos/config.yaml admits all of it"};
+}
+
+/// Where the file of a rank goes.
+policy::FileInput& slot_of(policy::Inputs& in, Rank rank) {
+  struct Row {
+    Rank rank;
+    policy::FileInput policy::Inputs::*slot;
+  };
+  static constexpr std::array kSlots{
+      Row{Rank::system, &policy::Inputs::system}, Row{Rank::user, &policy::Inputs::user},
+      Row{Rank::project, &policy::Inputs::project}, Row{Rank::given, &policy::Inputs::given}};
+  const auto row =
+      std::find_if(kSlots.begin(), kSlots.end(), [rank](const Row& r) { return r.rank == rank; });
+  return in.*(row->slot);
+}
+
+/// What a request and what a task may do have in common, under the same names.
+template <class From, class To>
+void copy_rights(const From& from, To& to) {
+  to.show = from.show;
+  to.net = from.net;
+  to.allow = from.allow;
+  to.isolation = from.isolation;
+  to.seccomp = from.seccomp;
+  to.timeout_ms = from.timeout_ms;
+  to.idle_timeout_ms = from.idle_timeout_ms;
 }
 
 Said one(std::string from, Policy p) { return {std::move(from), std::move(p)}; }
@@ -98,6 +119,10 @@ Status Policies::check_owner(const Place& p, uint32_t mode, uid_t caller) const 
   return {};
 }
 
+void Policies::bound() {
+  if (loaded_.size() > kMaxLoaded) loaded_.clear();
+}
+
 Result<Policies::Loaded*> Policies::load(const Place& p, uid_t caller) {
   PathFact fact;
   if (!host_.lookup(p.path, fact)) return static_cast<Loaded*>(nullptr);
@@ -112,7 +137,6 @@ Result<Policies::Loaded*> Policies::load(const Place& p, uid_t caller) {
   const std::string key = std::string(name_of_rank(p.rank)) + ":" + p.path;
   const auto known = loaded_.find(key);
   if (known != loaded_.end() && known->second.text == text) return &known->second;
-  if (loaded_.size() > kMaxLoaded) loaded_.clear();
   Loaded& file = loaded_[key];
   file.read = policy::read_policy(text, p.path, p.rank);
   file.text = std::move(text);
@@ -132,6 +156,7 @@ Result<Policies::Trust> Policies::trust_of(const PolicyPlace& place, const std::
 
 Result<Decision> Policies::decide(const PolicyPlace& place, const wire::PolicyAsk& ask,
                                   std::vector<Said> options, const Names& set) {
+  bound();
   CODEXOS_ASSIGN(policy::Settings settings, policy::read_settings(ask.settings));
   wire::PolicyAsk full;
   full.file = ask.file.empty() ? settings.file : ask.file;
@@ -149,12 +174,8 @@ Result<Decision> Policies::decide(const PolicyPlace& place, const wire::PolicyAs
     if (file != nullptr) {
       if (!file->read.problems.empty()) return file->read.problems.front();
       state.state = "in force";
-      policy::FileInput input{&file->read.file, p.path};
-      if (p.rank == Rank::system) in.system = input;
-      if (p.rank == Rank::user) in.user = input;
-      if (p.rank == Rank::given) in.given = input;
+      slot_of(in, p.rank) = {&file->read.file, p.path};
       if (p.rank == Rank::project) {
-        in.project = input;
         CODEXOS_ASSIGN(trust, trust_of(place, p.path, *file));
         in.trusted = trust == Trust::yes;
         if (!in.trusted) state.state = trust == Trust::none ? "not trusted" : "changed";
@@ -179,12 +200,13 @@ Result<Decision> Policies::decide(const PolicyPlace& place, const wire::PolicyAs
     d.remark = in.project.name +
                (trust == Trust::changed ? " has changed since it was trusted, so it cannot widen ("
                                         : " is not trusted, so it cannot widen (") +
-               joined(d.resolved.widenings) + "): codexos trust";
+               join_words(d.resolved.widenings, ", ") + "): codexos trust";
   return d;
 }
 
 Result<std::vector<policy::Case>> Policies::tests(const PolicyPlace& place,
                                                   const wire::PolicyAsk& ask) {
+  bound();
   std::vector<policy::Case> out;
   for (const Place& p : places(place, ask)) {
     CODEXOS_ASSIGN(Loaded* const file, load(p, place.uid));
@@ -198,6 +220,7 @@ Result<std::vector<policy::Case>> Policies::tests(const PolicyPlace& place,
 
 policy::PolicyCheck Policies::check(const PolicyPlace& place, const wire::PolicyAsk& ask,
                                     const std::vector<std::string>& files) {
+  bound();
   std::vector<Place> all;
   for (const auto& f : files) {
     const std::string path = absolute_file(f, place);
@@ -229,6 +252,7 @@ policy::PolicyCheck Policies::check(const PolicyPlace& place, const wire::Policy
 
 Result<policy::Trusted> Policies::trust(const PolicyPlace& place, const wire::PolicyAsk& ask,
                                         bool dry_run) {
+  bound();
   if (place.workspace.empty() || store_ == nullptr)
     return Error{Code::invalid, "there is no project here", {}};
   const Place p{join_path(place.workspace, kProjectPolicy), Rank::project};
@@ -246,10 +270,8 @@ Result<policy::Trusted> Policies::trust(const PolicyPlace& place, const wire::Po
     CODEXOS_ASSIGN(Loaded* const f, load(other, place.uid));
     if (f == nullptr) continue;
     if (!f->read.problems.empty()) return f->read.problems.front();
-    if (other.rank == Rank::system) in.system = {&f->read.file, other.path};
-    if (other.rank == Rank::user) in.user = {&f->read.file, other.path};
+    slot_of(in, other.rank) = {&f->read.file, other.path};
   }
-  in.project = {&file->read.file, p.path};
   policy::Trusted out;
   CODEXOS_ASSIGN(const policy::Resolved plain_rights, policy::resolve(in));
   out.widens = plain_rights.widenings;
@@ -342,24 +364,8 @@ std::vector<policy::Source> sources_of(const wire::TaskCreate& create) {
   return r.ok() ? r->sources : std::vector<policy::Source>();
 }
 
-void apply_options(const wire::TaskCreate& c, policy::Rights& r) {
-  r.show = c.show;
-  r.net = c.net;
-  r.allow = c.allow;
-  r.isolation = c.isolation;
-  r.seccomp = c.seccomp;
-  r.timeout_ms = c.timeout_ms;
-  r.idle_timeout_ms = c.idle_timeout_ms;
-}
+void apply_options(const wire::TaskCreate& c, policy::Rights& r) { copy_rights(c, r); }
 
-void apply_rights(const policy::Rights& r, wire::TaskCreate& c) {
-  c.show = r.show;
-  c.net = r.net;
-  c.allow = r.allow;
-  c.isolation = r.isolation;
-  c.seccomp = r.seccomp;
-  c.timeout_ms = r.timeout_ms;
-  c.idle_timeout_ms = r.idle_timeout_ms;
-}
+void apply_rights(const policy::Rights& r, wire::TaskCreate& c) { copy_rights(r, c); }
 
 }  // namespace codexos::daemon

@@ -75,7 +75,10 @@ class Policies {
 
   std::vector<Place> places(const PolicyPlace& place, const wire::PolicyAsk& ask) const;
   Status check_owner(const Place& p, uint32_t mode, uid_t caller) const;
-  /// Null: there is no such file.
+  /// Forgets files when there are many. Only between questions: what load() gave is kept by
+  /// address.
+  void bound();
+  /// Null: there is no such file. Good until bound().
   Result<Loaded*> load(const Place& p, uid_t caller);
   Result<Trust> trust_of(const PolicyPlace& place, const std::string& path, Loaded& file);
 

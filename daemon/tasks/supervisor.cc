@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/base/id.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "daemon/tasks/applier.h"
@@ -80,10 +81,10 @@ Refusal refuse(Error e) {
 
 /// The caller's variables are known to nobody else.
 Refusal ask_for(const std::vector<std::string>& names) {
-  std::string all;
-  for (const auto& n : names) all += (all.empty() ? "" : ", ") + n;
-  Error e{Code::invalid, "a policy passes on variables that the request does not carry: " + all,
-          "send them as policy.env, and their names as policy.env_asked"};
+  Error e{
+      Code::invalid,
+      "a policy passes on variables that the request does not carry: " + join_words(names, ", "),
+      "send them as policy.env, and their names as policy.env_asked"};
   return Refusal{std::move(e), Cause::none, names};
 }
 

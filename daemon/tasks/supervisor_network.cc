@@ -6,6 +6,7 @@
 #include "core/base/binary.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "daemon/tasks/supervisor.h"
 
 namespace codexos::daemon {
@@ -17,10 +18,9 @@ Status change_rules(wire::TaskNet& net, const wire::NetBody& body) {
   for (const auto& text : body.deny) {
     const auto it = std::find(net.allow.begin(), net.allow.end(), text);
     if (it == net.allow.end()) {
-      std::string rules;
-      for (const auto& r : net.allow) rules += (rules.empty() ? "" : " ") + r;
-      return Error{Code::not_found, "no rule in force reads " + text,
-                   rules.empty() ? "there are no rules" : "rules: " + rules};
+      return Error{
+          Code::not_found, "no rule in force reads " + text,
+          net.allow.empty() ? "there are no rules" : "rules: " + join_words(net.allow, " ")};
     }
     net.allow.erase(it);
   }

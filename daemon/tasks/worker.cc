@@ -2,9 +2,7 @@
 #include "daemon/tasks/worker.h"
 
 #include <signal.h>
-#include <sys/eventfd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "core/base/log.h"
@@ -13,16 +11,12 @@
 namespace codexos::daemon {
 
 Result<std::unique_ptr<Worker>> Worker::make(Loop& loop) {
-  std::unique_ptr<Worker> w(new Worker(loop));
-  w->wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!w->wake_) return errno_error("eventfd", errno);
-  Worker* self = w.get();
-  CODEXOS_TRY(loop.watch(w->wake_.get(), EPOLLIN, "worker", [self](uint32_t) { self->deliver(); }));
+  std::unique_ptr<Worker> w(new Worker());
+  CODEXOS_ASSIGN(w->answers_, Mailbox::make(loop, "worker"));
   return w;
 }
 
 Worker::~Worker() {
-  loop_.forget(wake_.get());
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -62,23 +56,9 @@ void Worker::run() {
     Work work = std::move(work_.front());
     work_.pop_front();
     lock.unlock();
-    Answer answer = work();
+    if (Answer answer = work()) answers_->post(std::move(answer));
     lock.lock();
-    if (answer) answers_.push_back(std::move(answer));
-    const uint64_t one = 1;
-    (void)!write(wake_.get(), &one, sizeof one);
   }
-}
-
-void Worker::deliver() {
-  uint64_t count = 0;
-  (void)!read(wake_.get(), &count, sizeof count);
-  std::deque<Answer> answers;
-  {
-    const std::lock_guard lock(mutex_);
-    answers.swap(answers_);
-  }
-  for (auto& a : answers) a();
 }
 
 }  // namespace codexos::daemon

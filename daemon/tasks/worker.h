@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "core/base/error.h"
-#include "core/base/fd.h"
 #include "core/os/loop.h"
+#include "core/os/mailbox.h"
 
 namespace codexos::daemon {
 
@@ -30,16 +30,13 @@ class Worker {
   void remove(std::string path);
 
  private:
-  explicit Worker(Loop& loop) : loop_(loop) {}
+  Worker() = default;
   void run();
-  void deliver();
 
-  Loop& loop_;
-  Fd wake_;  // eventfd(2): answers wait
+  std::unique_ptr<Mailbox> answers_;
   std::mutex mutex_;
   std::condition_variable more_;
   std::deque<Work> work_;
-  std::deque<Answer> answers_;
   bool stopping_ = false;
   std::thread thread_;
 };

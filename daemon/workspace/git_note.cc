@@ -10,6 +10,7 @@
 
 #include "core/base/path.h"
 #include "core/base/quote.h"
+#include "core/base/text.h"
 #include "daemon/workspace/content.h"
 
 namespace codexos::daemon {
@@ -75,9 +76,7 @@ class Note {
     if (stash_) say("stash");
     say_others(made);
     if (parts_.empty() && changed_.count("index") != 0) say("index");
-    std::string out;
-    for (const auto& p : parts_) out += (out.empty() ? "" : ", ") + p;
-    return out;
+    return join_words(parts_, ", ");
   }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "core/base/path.h"
 #include "core/base/quote.h"
+#include "core/base/text.h"
 #include "daemon/workspace/content.h"
 #include "daemon/workspace/libgit2.h"
 
@@ -227,9 +228,7 @@ std::string remark_of(const DiffEntry& e) {
       parts.push_back("too large to be shown: its content is not in this patch");
       break;
     }
-  std::string out;
-  for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
-  return out;
+  return join_words(parts, ", ");
 }
 
 /// A name that cannot be taken for a line of a patch.

@@ -4,10 +4,21 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "core/base/hash.h"
 
 namespace codexos {
 namespace {
+
+TEST_CASE("letter case is that of ASCII, whatever the locale; words are joined as they are") {
+  CHECK(to_lower("GiB-Ä_09\xc3") == "gib-Ä_09\xc3");
+  CHECK(to_upper("sigTerm-ä") == "SIGTERM-ä");
+  CHECK(join_words(std::vector<std::string>{}, ", ").empty());
+  CHECK(join_words(std::vector<std::string_view>{"a", "", "b"}, ", ") == "a, , b");
+}
 
 TEST_CASE("UTF-8 is what RFC 3629 says") {
   CHECK(is_utf8("aä€😀"));

@@ -41,6 +41,23 @@ TEST_CASE("without files nothing is said; a file counts as soon as it is there, 
   CHECK(policies.decide(nowhere, {}, {}, {})->resolved.rights.timeout_ms == 6000);
 }
 
+TEST_CASE("more files than are kept: each question is answered by its own") {
+  FakeHost host;
+  host.dir("/home/u");
+  host.file("/home/u/.config/codexos/config.yaml", "env: [ONE]");
+  Policies policies(host, nullptr);
+  for (int i = 1; i <= 200; ++i) {
+    PolicyPlace p = place();
+    p.workspace = p.cwd = "/w/" + std::to_string(i);
+    host.dir(p.cwd);
+    host.file(p.cwd + "/.codexos.yaml", "limits: {timeout: " + std::to_string(i) + "s}");
+    const auto d = policies.decide(p, {}, {}, {});
+    REQUIRE(d.ok());
+    CHECK(d->resolved.rights.timeout_ms == static_cast<uint64_t>(i) * 1000);
+    CHECK(d->resolved.rights.env == policy::Names{"ONE"});
+  }
+}
+
 TEST_CASE("XDG_CONFIG_HOME names another folder, if it is absolute") {
   FakeHost host;
   host.dir("/home/u").dir("/w/sub");

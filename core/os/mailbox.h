@@ -11,7 +11,7 @@
 #include "core/base/fd.h"
 #include "core/os/loop.h"
 
-namespace codexos::daemon {
+namespace codexos {
 
 class Mailbox {
  public:
@@ -33,4 +33,4 @@ class Mailbox {
   std::vector<Letter> letters_;
 };
 
-}  // namespace codexos::daemon
+}  // namespace codexos

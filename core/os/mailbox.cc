@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/egress/mailbox.h"
+#include "core/os/mailbox.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-namespace codexos::daemon {
+namespace codexos {
 
 Result<std::unique_ptr<Mailbox>> Mailbox::make(Loop& loop, const char* name) {
   std::unique_ptr<Mailbox> m(new Mailbox(loop));
@@ -38,4 +38,4 @@ void Mailbox::deliver() {
   for (auto& l : letters) l();
 }
 
-}  // namespace codexos::daemon
+}  // namespace codexos
