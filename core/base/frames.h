@@ -115,7 +115,7 @@ enum class LinkType : uint32_t {
 };
 
 struct SpawnRequest {
-  bool own_units = false;  // the task puts something into /etc or /dev: nothing shared there
+  bool own_units = false;  // the task puts something into the shared, read-only part of the view
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("own_units", s.own_units);

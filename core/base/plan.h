@@ -108,7 +108,7 @@ struct Mount {
 };
 
 /// Part of the view that holds nothing of one task and cannot be written to, with all that is put
-/// into it: tasks share it (daemon/exec/zygote.h).
+/// into it: tasks share it, like the root (daemon/exec/zygote.h).
 inline bool is_unit(const Mount& m) {
   return m.kind == MountKind::tmpfs && m.read_only && m.target != "/";
 }

@@ -70,6 +70,23 @@ Fd open_at_once(int root, const std::string& path, int flags) {
   return Fd(static_cast<int>(syscall(SYS_openat2, root, name, &how, sizeof how)));
 }
 
+Result<Fd> clone_at(int dir, const std::string& path, unsigned how, Recurse recurse,
+                    const MountFlags& with) {
+  // One call from Linux 6.15 on.
+  static bool together = true;
+  if (together) {
+    MountAttr a = attr_of(with);
+    const long fd = syscall(kOpenTreeAttr, dir, path.c_str(), how, &a, sizeof a);
+    if (fd >= 0) return Fd(static_cast<int>(fd));
+    together = errno != ENOSYS && errno != EPERM;
+  }
+  const long fd = syscall(kOpenTree, dir, path.c_str(), how);
+  if (fd < 0) return errno_error("open_tree " + path, errno);
+  Fd tree(static_cast<int>(fd));
+  CODEXOS_TRY(set_mount(tree.get(), with, recurse));
+  return tree;
+}
+
 /// The detached mount of a file system context that has all its options.
 Result<Fd> mount_of(int fs, const char* type, const MountFlags& flags) {
   if (syscall(kFsconfig, fs, kCmdCreate, nullptr, nullptr, 0) < 0)
@@ -89,18 +106,12 @@ Result<Fd> clone_tree(const std::string& path, Recurse recurse) {
 }
 
 Result<Fd> clone_tree(const std::string& path, Recurse recurse, const MountFlags& with) {
-  // One call from Linux 6.15 on.
-  static bool together = true;
-  if (together) {
-    MountAttr a = attr_of(with);
-    const long fd =
-        syscall(kOpenTreeAttr, AT_FDCWD, path.c_str(), clone_flags(recurse), &a, sizeof a);
-    if (fd >= 0) return Fd(static_cast<int>(fd));
-    together = errno != ENOSYS && errno != EPERM;
-  }
-  CODEXOS_ASSIGN(Fd tree, clone_tree(path, recurse));
-  CODEXOS_TRY(set_mount(tree.get(), with, recurse));
-  return tree;
+  return clone_at(AT_FDCWD, path, clone_flags(recurse), recurse, with);
+}
+
+Result<Fd> clone_tree_below(int root, const std::string& path, Recurse recurse,
+                            const MountFlags& with) {
+  return clone_at(root, path, clone_flags(recurse) | AT_SYMLINK_NOFOLLOW, recurse, with);
 }
 
 Status set_mount(int fd, const MountFlags& flags, Recurse recurse) {
@@ -142,6 +153,14 @@ Result<Fd> new_overlay(const std::vector<int>& lowers, int upper, int work) {
 
 Status attach_mount(int mount_fd, int at) {
   if (syscall(kMoveMount, mount_fd, "", at, "", kMoveFromEmpty | kMoveToEmpty) < 0)
+    return errno_error("move_mount", errno);
+  return {};
+}
+
+Status attach_mount_below(int mount_fd, int root, const std::string& path) {
+  const size_t from = path.find_first_not_of('/');
+  const char* place = from == std::string::npos ? "." : path.c_str() + from;
+  if (syscall(kMoveMount, mount_fd, "", root, place, kMoveFromEmpty) < 0)
     return errno_error("move_mount", errno);
   return {};
 }

@@ -32,6 +32,9 @@ Result<Fd> clone_tree(const std::string& path, Recurse recurse);
 
 /// The same with `with` set on all of the copy: open_tree_attr(2), or by mount_setattr(2).
 Result<Fd> clone_tree(const std::string& path, Recurse recurse, const MountFlags& with);
+/// Of what lies at `path` (relative) below `root`, following no link at its end.
+Result<Fd> clone_tree_below(int root, const std::string& path, Recurse recurse,
+                            const MountFlags& with);
 /// mount_setattr(2) on a (detached) mount.
 Status set_mount(int fd, const MountFlags& flags, Recurse recurse);
 
@@ -46,6 +49,11 @@ Result<Fd> new_overlay(const std::vector<int>& lowers, int upper, int work);
 
 /// Puts the detached mount on the directory or file `at` (O_PATH descriptor).
 Status attach_mount(int mount_fd, int at);
+
+/// Puts it on what is at `path`, relative to `root` even with a leading slash. A link at its end is
+/// not followed, others are: only where nobody else can have put one. Error with errno ENOENT: no
+/// place.
+Status attach_mount_below(int mount_fd, int root, const std::string& path);
 
 /// Opens `path` (relative, or absolute meaning relative to `root`) below `root` without following
 /// any link, making missing directories with mode 0755.

@@ -24,10 +24,11 @@ struct Sandbox {
   std::vector<Fd>* job_fds = nullptr;   // passed with the job
   int map_ready = -1;  // a byte comes when the outer process has written the id maps
   // Of a zygote's helper, whose working directory is the zygote's template.
-  bool held = false;          // the view's descriptors are mounted in /.held of the template
-  bool shared_units = false;  // units are taken from the template
-  Fd root;                    // O_PATH of the new root, a tmpfs, until it is complete
+  bool held = false;          // the view's descriptors are mounted in the template
+  bool shared_units = false;  // the root and all that is read-only in it are the template's
+  Fd root;                    // of the new root, a tmpfs, until it is complete
   bool inside = false;        // it is the root of this process
+  bool job_began = false;     // what the user and earlier tasks put there may be on the way
   std::string parent_path;    // the folder that was put into last, with its descriptor: lists
   Fd parent;                  // come folder by folder
   Fd ahead;                   // an overlay that was mounted before the job came, detached
@@ -38,13 +39,14 @@ struct Sandbox {
   Network network;
 };
 
-/// What a zygote has ready: the *units* of the view, each a read-only tmpfs with all that is put
-/// into it (/etc, /dev without terminals, /proc/sys). They hold nothing of one task and nobody can
-/// write to them, so that tasks share them; everything else is each task's own.
+/// What a zygote has ready: the root of the view with all that is put into it and is no task's own,
+/// each tmpfs of it read-only (/, /etc, /dev without terminals, /proc/sys), and the filters. That
+/// holds nothing of one task and nobody can write to it, so that tasks share it; everything else is
+/// each task's own.
 bool build_template(Sandbox& s, StepFailure& why);
 /// By hand: the whole view in the process that the outer one has made.
 bool build_view(Sandbox& s, StepFailure& why);
-/// In a zygote's child: the same, units from the template.
+/// In a zygote's child: the same, with what the template has.
 bool build_view_of_helper(Sandbox& s, StepFailure& why);
 /// Mounts an overlay that the job will probably bring, with `s.job_fds`; the job then says `ready`.
 Status mount_ahead(Sandbox& s, const Overlay& o);

@@ -3,21 +3,11 @@
 
 #include <unistd.h>
 
-#include "core/base/path.h"
+#include "daemon/sandbox/sandbox.h"
 
 namespace codexos::daemon {
 
 namespace {
-
-/// Whether the task puts something into a part of the view that is shared, being read-only.
-bool needs_own_units(const View& view, const Job& job) {
-  for (const auto& unit : view.mounts) {
-    if (!is_unit(unit)) continue;
-    for (const auto& m : job.mounts)
-      if (path_within(m.target, unit.target)) return true;
-  }
-  return false;
-}
 
 void wake(const Helper& h) {
   const uint64_t one = 1;

@@ -28,6 +28,7 @@ struct ViewRequest {
   std::string cache_dir;   // caches/<workspace hash>/ on the host, folders exist: npm, pip, ...
   std::vector<std::string> show;
   std::string cwd;  // what a relative --show starts from; empty: it must be absolute
+  std::vector<std::string> places;  // folders to mount on (places_in_root)
 };
 
 /// One persistent package cache: HOME-relative target and folder name below cache_dir.
@@ -59,6 +60,12 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
                                            std::vector<std::string>& notes);
 /// For --plan-only: "~/.ssh: --show ~/.ssh" for never-shown things that exist.
 std::vector<std::string> hidden_things(const Caller& c, const Host& host);
+/// The folders of the view's root that the task's own mounts go onto: all tasks of a view share the
+/// root, read-only, so that a view must have them (ViewRequest::places).
+std::vector<std::string> places_in_root(const View& view, const Job& job, const Host& host);
+/// Whether the task puts something into the shared, read-only part of the view where there is no
+/// place for it: such a task shares nothing.
+bool needs_own_units(const View& view, const Job& job);
 using codexos::never_shown;
 
 /// seccomp.cc, the home of libseccomp: the filters of a profile as BPF bytes; compiled once per

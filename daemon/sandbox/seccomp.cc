@@ -4,9 +4,10 @@
 //   allow  what is not in kAllowed answers ENOSYS (programs then fall back), known-denied calls
 //   answer
 //          EPERM (programs then say why). Never KILL: a program that asks is not an attack.
-//          It is loaded before the set-up is complete and lets the calls pass that this needs.
-//   seal   allows by default and refuses those (kSetUp), as the table says. Loaded last.
-//   deny   allows by default and refuses by argument (kDenied, kModes).
+//          It is loaded before the set-up and lets the calls pass that this needs.
+//   deny   allows by default and refuses by argument (denials()). Loaded with it.
+//   seal   allows by default and refuses what the set-up still did (kSetUp, is_of_set_up), as the
+//          tables say. Loaded last.
 //   notify allows by default and asks the shim's worker where an overlay would show that it is one
 //          (kNotified; daemon/exec/seam_worker.h). Loaded only where there is an overlay.
 //
@@ -357,10 +358,16 @@ constexpr Notified kNotified[] = {
      "who has taken rights from itself is not served: the worker would act with more"},
 };
 
-/// What codexos-exec still does behind the allow-list: mounts of the task, its root, its paths.
+/// What codexos-exec still does behind the allow-list: mounts, its root, its paths, its names.
 constexpr const char* kSetUp =
     "mount umount2 pivot_root open_tree=428 move_mount=429 fsopen=430 fsconfig=431 fsmount=432 "
-    "mount_setattr=442 open_tree_attr=467 openat2=437";
+    "mount_setattr=442 open_tree_attr=467 openat2=437 keyctl sethostname";
+
+/// The refusals by argument of what it does itself: namespaces, and netlink for its own network.
+bool is_of_set_up(const Denial& d) {
+  const std::string_view call = d.call;
+  return call == "clone" || (call == "socket" && d.err == EPROTONOSUPPORT);
+}
 
 /// personality(2): allowed by value, so it lives in the allow program.
 constexpr uint64_t kPersonalities[] = {0, kLow32, ADDR_NO_RANDOMIZE};
@@ -449,6 +456,13 @@ Result<std::string> make_allow(SeccompProfile p) {
   return export_bpf(f.get());
 }
 
+Status add_denials(void* filter, SeccompProfile p, bool of_set_up) {
+  for (const auto& d : denials())
+    if (applies(d.in, p) && is_of_set_up(d) == of_set_up)
+      CODEXOS_TRY(add(filter, SCMP_ACT_ERRNO(static_cast<unsigned>(d.err)), d.call, d.when));
+  return {};
+}
+
 Result<std::string> make_seal(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
   const auto table = answers(p);
@@ -457,15 +471,13 @@ Result<std::string> make_seal(SeccompProfile p) {
     const Answer answer = row == table.end() ? Answer::enosys : row->second;
     if (answer != Answer::allow) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
   }
+  CODEXOS_TRY(add_denials(f.get(), p, true));
   return export_bpf(f.get());
 }
 
 Result<std::string> make_deny(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
-  for (const auto& d : denials()) {
-    if (!applies(d.in, p)) continue;
-    CODEXOS_TRY(add(f.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(d.err)), d.call, d.when));
-  }
+  CODEXOS_TRY(add_denials(f.get(), p, false));
   return export_bpf(f.get());
 }
 

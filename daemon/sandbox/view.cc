@@ -210,6 +210,7 @@ void add_scratch(const Inside& who, std::vector<Mount>& out) {
   out.push_back(dir_at(MountRole::scratch, "/run/lock", 01777));
   out.push_back(link_at(MountRole::scratch, "/var/run", "/run"));
   out.push_back(link_at(MountRole::scratch, "/var/lock", "/run/lock"));
+  out.push_back(dir_at(MountRole::scratch, std::string(kCacheRoot), 0755));
   out.push_back(tmpfs_at(MountRole::home, who.home, 0700, kScratchBytes, kScratchInodes));
 }
 
@@ -248,6 +249,7 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   add_scratch(who, v.mounts);
   add_toolchains(r.caller, who, host, v.mounts);
   add_cache_links(who, v.mounts);
+  for (const auto& place : r.places) v.mounts.push_back(dir_at(MountRole::system, place, 0755));
   cover_state(r.state_home, host, v.mounts);
 
   for (const auto& row : kUserLimits)

@@ -485,6 +485,10 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(hide(s));
   add_notice(create, s);
+  s.request.places = places_in_root(*s.view, s.job, host_);
+  if (!s.request.places.empty()) {
+    CODEXOS_ASSIGN(s.view, views_.get(s.request));
+  }
   s.job.env = make_env(s.request, *s.view, s.job.mounts, env, id, s.job.cwd, host_);
   return s;
 }

@@ -6,13 +6,14 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kMaxEntries = 8;
+constexpr size_t kMaxEntries = 16;
 
 std::string cache_key(const ViewRequest& r) {
   std::string key = std::to_string(r.caller.uid) + ":" + std::to_string(r.caller.gid);
   key += std::string(1, '\0') + r.caller.user + '\0' + r.caller.home + '\0';
   key += std::string(name_of(r.seccomp)) + '\0' + std::string(name_of(r.net)) + '\0';
   for (const auto& [name, value] : r.caller.env) key += name + '=' + value + '\0';
+  for (const auto& place : r.places) key += place + '\0';
   return key;
 }
 
