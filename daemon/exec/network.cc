@@ -2,6 +2,7 @@
 #include "daemon/exec/network.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
@@ -189,6 +190,14 @@ std::vector<int> Network::numbers() const {
   std::vector<int> out;
   for (const auto& fd : fds) out.push_back(fd.get());
   return out;
+}
+
+Status free_all_ports(int sysctl) {
+  const Fd fd(openat(sysctl, "net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return {};  // a kernel without IPv4
+  if (!fd || write(fd.get(), "0", 1) != 1)
+    return errno_error("write ip_unprivileged_port_start", errno);
+  return {};
 }
 
 Status raise_loopback() {

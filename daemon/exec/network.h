@@ -27,6 +27,8 @@ struct Network {
   std::vector<int> numbers() const;
 };
 
+/// Servers on every port, also below 1024, as on any machine of one user. `sysctl`: /proc/sys.
+Status free_all_ports(int sysctl);
 /// Only lo, raised: for a task without a network.
 Status raise_loopback();
 /// Sends the batches and opens the sockets. Needs CAP_NET_ADMIN in the namespace.

@@ -27,16 +27,6 @@ Status write_user_limits(const View& view, int proc) {
   return {};
 }
 
-// Its own loopback is like any machine's of one user: servers on every port, also below 1024.
-Status free_all_ports(const View& view, int proc) {
-  if (view.host_network) return {};
-  const Fd fd(openat(proc, "sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC));
-  if (!fd && errno == ENOENT) return {};  // a kernel without IPv4
-  if (!fd || write(fd.get(), "0", 1) != 1)
-    return errno_error("write ip_unprivileged_port_start", errno);
-  return {};
-}
-
 /// The folder that `target` is put into, made where it is missing; `name` is the last component.
 Result<int> parent_of(Sandbox& s, const std::string& target, std::string& name) {
   const size_t slash = target.rfind('/');
@@ -92,7 +82,10 @@ Status put_new(Sandbox& s, const Mount& m, const char* type,
   CODEXOS_TRY(attach_new(s, fs.get(), m.target));
   if (m.kind == MountKind::proc) {
     CODEXOS_TRY(write_user_limits(*s.view, fs.get()));
-    CODEXOS_TRY(free_all_ports(*s.view, fs.get()));
+    if (!s.view->host_network && !s.network_ready) {
+      const Fd sysctl(openat(fs.get(), "sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
+      CODEXOS_TRY(free_all_ports(sysctl.get()));
+    }
   }
   if (m.kind == MountKind::tmpfs && m.read_only) s.seal.push_back(std::move(fs));
   return {};

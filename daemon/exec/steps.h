@@ -24,14 +24,15 @@ struct Sandbox {
   std::vector<Fd>* job_fds = nullptr;   // passed with the job
   int map_ready = -1;  // a byte comes when the outer process has written the id maps
   // Of a zygote's helper, whose working directory is the zygote's template.
-  bool held = false;          // the view's descriptors are mounted in the template
-  bool shared_units = false;  // the root and all that is read-only in it are the template's
-  Fd root;                    // of the new root, a tmpfs, until it is complete
-  bool inside = false;        // it is the root of this process
-  bool job_began = false;     // what the user and earlier tasks put there may be on the way
-  std::string parent_path;    // the folder that was put into last, with its descriptor: lists
-  Fd parent;                  // come folder by folder
-  Fd ahead;                   // an overlay that was mounted before the job came, detached
+  bool held = false;           // the view's descriptors are mounted in the template
+  bool network_ready = false;  // it was cloned into its network namespace, which is set up
+  bool shared_units = false;   // the root and all that is read-only in it are the template's
+  Fd root;                     // of the new root, a tmpfs, until it is complete
+  bool inside = false;         // it is the root of this process
+  bool job_began = false;      // what the user and earlier tasks put there may be on the way
+  std::string parent_path;     // the folder that was put into last, with its descriptor: lists
+  Fd parent;                   // come folder by folder
+  Fd ahead;                    // an overlay that was mounted before the job came, detached
   LandlockRuleset wall;
   std::vector<Fd>
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more

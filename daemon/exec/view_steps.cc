@@ -114,7 +114,7 @@ Status set_hostname(Sandbox& s) {
 }
 
 Status set_up_network(Sandbox& s) {
-  if (s.view->host_network) return {};
+  if (s.view->host_network || s.network_ready) return {};
   if (s.view->network.empty()) return raise_loopback();
   return set_up_network(s.view->network, s.network);
 }

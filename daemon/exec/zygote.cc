@@ -17,6 +17,7 @@
 #include "core/os/link.h"
 #include "core/os/spawn.h"
 #include "daemon/exec/shim.h"
+#include "daemon/exec/spare_networks.h"
 #include "daemon/exec/steps.h"
 
 namespace codexos::exec {
@@ -77,7 +78,8 @@ bool tell_network(const Network& n) {
 }
 
 /// From here on a process of its own, PID 1 of the task's pid namespace.
-[[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r) {
+[[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r,
+                            bool network_ready) {
   // Nothing of the zygote's stays open but standard error, the daemon's log.
   constexpr int kAbove = 16;
   const int wake = fcntl(r.wake.get(), F_DUPFD_CLOEXEC, kAbove);
@@ -95,6 +97,7 @@ bool tell_network(const Network& n) {
   s.job_fds = &job_fds;
   s.held = true;
   s.shared_units = !how.own_units;
+  s.network_ready = network_ready;
   StepFailure why;
   if (!build_view_of_helper(s, why)) fail(why);
   if (!tell_network(s.network) || !send_link(kLink, LinkType::parked, "", {})) _exit(0);
@@ -115,26 +118,31 @@ bool tell_network(const Network& n) {
   _exit(run_shim(c));
 }
 
-void spawn_helper(const View& view, const SpawnRequest& how, const Request& r) {
+void spawn_helper(const View& view, const SpawnRequest& how, const Request& r,
+                  SpareNetworks& networks) {
+  const bool lent = !view.host_network && view.network.empty() && networks.enter().ok();
+  const unsigned long own = namespaces_of(view) & ~(lent ? CLONE_NEWNET : 0UL);
   int pidfd = -1;
-  const long pid = syscall(SYS_clone, namespaces_of(view) | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD,
-                           nullptr, &pidfd, nullptr, 0);
-  if (pid == 0) be_helper(view, how, r);
+  const long pid =
+      syscall(SYS_clone, own | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, 0);
+  if (pid == 0) be_helper(view, how, r, lent);
   if (pid < 0) {
     const StepFailure why{"namespaces", errno, std::string("clone: ") + std::strerror(errno),
                           Cause::not_isolated};
     (void)send_link(r.link.get(), LinkType::failed, to_binary(why), {});
     return;
   }
-  const Fd process(pidfd);
+  Fd process(pidfd);
   const auto child = static_cast<pid_t>(pid);
   const PidInfo info{child, process_start_time(child)};
   (void)send_link(r.link.get(), LinkType::pid, to_binary(info), {process.get()});
+  if (lent) networks.lend(std::move(process));
 }
 
 /// The next request, or the end of this process.
-SpawnRequest next_request(Request& r) {
+SpawnRequest next_request(Request& r, SpareNetworks& networks) {
   for (;;) {
+    networks.wait_for(kZygoteLink);
     auto message = recv_link(kZygoteLink);
     if (!message.ok()) _exit(0);
     if (message->type != LinkType::spawn || message->fds.size() != 2) continue;
@@ -168,18 +176,20 @@ void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
   }
   close(map_ready);
   signal(SIGCHLD, SIG_IGN);  // helpers are the daemon's, by their pidfds: nobody waits for them
+  SpareNetworks networks;
   for (;;) {
     Request r;
-    const SpawnRequest how = next_request(r);
-    spawn_helper(view, how, r);
+    const SpawnRequest how = next_request(r, networks);
+    spawn_helper(view, how, r, networks);
   }
 }
 
 void refuse_all(const StepFailure& why) {
   (void)send_link(kZygoteLink, LinkType::failed, to_binary(why), {});
+  SpareNetworks none;
   for (;;) {
     Request r;
-    (void)next_request(r);
+    (void)next_request(r, none);
     (void)send_link(r.link.get(), LinkType::failed, to_binary(why), {});
   }
 }

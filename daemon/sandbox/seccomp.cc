@@ -361,12 +361,12 @@ constexpr Notified kNotified[] = {
 /// What codexos-exec still does behind the allow-list: mounts, its root, its paths, its names.
 constexpr const char* kSetUp =
     "mount umount2 pivot_root open_tree=428 move_mount=429 fsopen=430 fsconfig=431 fsmount=432 "
-    "mount_setattr=442 open_tree_attr=467 openat2=437 keyctl sethostname";
+    "mount_setattr=442 open_tree_attr=467 openat2=437 keyctl sethostname setns";
 
 /// The refusals by argument of what it does itself: namespaces, and netlink for its own network.
 bool is_of_set_up(const Denial& d) {
   const std::string_view call = d.call;
-  return call == "clone" || (call == "socket" && d.err == EPROTONOSUPPORT);
+  return call == "clone" || call == "unshare" || (call == "socket" && d.err == EPROTONOSUPPORT);
 }
 
 /// personality(2): allowed by value, so it lives in the allow program.
