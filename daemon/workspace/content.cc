@@ -18,8 +18,9 @@ Result<std::string> read_whole(int fd, uint64_t size, size_t limit, const std::s
     const ssize_t n = read(fd, out.data() + got, out.size() - got);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_error("read " + path, errno);
+    const bool cut = static_cast<size_t>(n) < out.size() - got;
     got += static_cast<size_t>(n);
-    if (n == 0) {
+    if (n == 0 || (cut && got == size)) {
       out.resize(got);
       return out;
     }

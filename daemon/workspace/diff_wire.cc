@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "daemon/workspace/diff.h"
+#include "daemon/workspace/parallel.h"
 #include "daemon/workspace/patch.h"
 
 namespace codexos::daemon {
@@ -14,7 +15,7 @@ void set_path(const std::string& path, std::string& text, std::string& raw) {
   if (!is_utf8(path)) raw = to_base64(path);
 }
 
-wire::Change change_of(const RootDiff& root, const DiffEntry& e, const DiffOptions& o) {
+wire::Change change_of(const RootDiff& root, const DiffEntry& e) {
   const Delta& d = e.delta;
   const auto& before = e.from ? e.from->before : d.before;
   wire::Change c;
@@ -31,11 +32,6 @@ wire::Change change_of(const RootDiff& root, const DiffEntry& e, const DiffOptio
   if (before && before->is_file()) c.old_size = before->size;
   if (d.after && d.after->is_file()) c.new_size = d.after->size;
   c.xattrs = d.xattrs;
-  if (!o.stat) return c;
-  const LineCount n = count_lines(root.stack, e);
-  c.binary = n.binary;
-  c.added = n.added;
-  c.removed = n.removed;
   return c;
 }
 
@@ -48,6 +44,23 @@ wire::Change change_of(const RootDiff& root, const DiffGroup& g) {
   c.note = group_text(g, root.root);
   set_path(g.path, c.path, c.raw);
   return c;
+}
+
+/// A change whose lines are to be counted, by its place in the list.
+struct Uncounted {
+  size_t at;
+  const RootDiff* root;
+  const DiffEntry* entry;
+};
+
+void count(const std::vector<Uncounted>& todo, std::vector<wire::Change>& changes) {
+  in_parallel(todo.size(), [&](size_t i) {
+    const LineCount n = count_lines(todo[i].root->stack, *todo[i].entry);
+    wire::Change& c = changes[todo[i].at];
+    c.binary = n.binary;
+    c.added = n.added;
+    c.removed = n.removed;
+  });
 }
 
 }  // namespace
@@ -76,6 +89,7 @@ std::string_view kind_text(const Facts& f) {
 std::vector<wire::Change> changes_of(const std::vector<RootDiff>& diff, const DiffOptions& o,
                                      bool& more) {
   std::vector<wire::Change> out;
+  std::vector<Uncounted> uncounted;
   more = false;
   for (const RootDiff& root : diff) {
     more = more || root.more;
@@ -89,10 +103,12 @@ std::vector<wire::Change> changes_of(const std::vector<RootDiff>& diff, const Di
     };
     for (const DiffEntry& e : root.entries) {
       groups_before(&e.delta.path);
-      out.push_back(change_of(root, e, o));
+      if (o.stat) uncounted.push_back({out.size(), &root, &e});
+      out.push_back(change_of(root, e));
     }
     groups_before(nullptr);
   }
+  count(uncounted, out);
   return out;
 }
 
