@@ -127,6 +127,40 @@ G
   expect_eq "$code $out" "0 hello from good.test:$https" "$err"
 fi
 
+if has javac && has keytool; then
+  step 'a Java program'
+  cat >Get.java <<'J'
+import java.net.URI;
+import java.net.http.*;
+public class Get {
+  public static void main(String[] a) throws Exception {
+    HttpRequest get = HttpRequest.newBuilder(URI.create(a[0])).build();
+    System.out.print(HttpClient.newHttpClient().send(get, HttpResponse.BodyHandlers.ofString()).body());
+  }
+}
+J
+  { javac Get.java && keytool -importcert -noprompt -alias test -file ca.pem -keystore trust -storepass secret; } >"$SCRATCH/java.log" 2>&1 ||
+    fail "it does not build: $(cat "$SCRATCH/java.log")"
+  try java -- java -Djavax.net.ssl.trustStore=trust -Djavax.net.ssl.trustStorePassword=secret Get "$url/hello"
+  expect_eq "$out" "hello from good.test:$https"
+fi
+
+if has ssh && has ssh-keygen && python3 -c 'import asyncssh' 2>/dev/null; then
+  step 'git over ssh: clone, commit, push'
+  ssh-keygen -q -t ed25519 -N '' -f key
+  git clone -q --bare . "$NET/over-ssh.git"
+  python3 "$TESTS/integration/fixtures/git_ssh.py" key.pub "$NET/ssh.port" 2>"$NET/ssh.log" &
+  started+=($!)
+  wait_until 20 test -e "$NET/ssh.port"
+  ssh=$(cat "$NET/ssh.port")
+  run_net git-ssh --allow "good.test:$ssh,private" -e GIT_SSH_COMMAND="ssh -i $PWD/key -o IdentitiesOnly=yes -o StrictHostKeyChecking=no" -- sh -c "
+    git clone -q ssh://git@good.test:$ssh$NET/over-ssh.git s 2>&1 && cd s &&
+    git commit -q --allow-empty -m 'from a task' && git push -q"
+  expect_eq "$code" 0 "$out $err $(denied git-ssh) $(cat "$NET/ssh.log")"
+  expect_eq "$(git -C "$NET/over-ssh.git" log -1 --format=%s)" 'from a task'
+  expect_has "$(net_events git-ssh net.connection .target)" good.test
+fi
+
 if has ssh && command -v python3 >/dev/null; then
   step 'the greeting of ssh gets through on a port of its own'
   run_net ssh --allow "echo.test:$echo,private" -- timeout 10 ssh -o BatchMode=yes -o StrictHostKeyChecking=no -p "$echo" echo.test true
