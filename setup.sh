@@ -82,6 +82,8 @@ usage() {
 usage: ./setup.sh [-y] [--prefix DIR] [--no-demo]     build, install, run a first task
        ./setup.sh test [--long] [--all-packages] [-j N] [PATTERN...]
        ./setup.sh uninstall [-y] [--prefix DIR]
+       ./setup.sh sbom                               the packages that go into the programs, as CycloneDX JSON
+       ./setup.sh coverage [-j N] [PATTERN...]       which lines the tests run (build/coverage)
 
   -y, --yes        ask nothing
   --prefix DIR     where to install (default: ~/.local, as root /usr/local)
@@ -335,9 +337,41 @@ do_uninstall() {
   say "removed"
 }
 
+# What is linked or compiled in, by the versions that are installed (https://cyclonedx.org, 1.5).
+do_sbom() {
+  local package mark why version
+  local -a components=()
+  # shellcheck source=/dev/null
+  . /etc/os-release
+  while IFS='|' read -r package mark _ why; do
+    case "$mark" in include/*) ;; *) continue ;; esac
+    version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || die "$package is not installed: ./setup.sh first"
+    components+=("$(jq -n --arg name "$package" --arg version "$version" --arg why "$why" --arg id "$ID" --arg release "$VERSION_ID" \
+      '{type: "library", name: $name, version: $version, description: $why,
+        purl: "pkg:deb/\($id)/\($name)@\($version | @uri)?distro=\($id)-\($release)"}')")
+  done <<<"$build_packages"
+  printf '%s\n' "${components[@]}" | jq -s --arg version "$(sed -n 's/^project(.*VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)" \
+    '{bomFormat: "CycloneDX", specVersion: "1.5", version: 1,
+      metadata: {component: {type: "application", name: "codexos", version: $version, licenses: [{license: {id: "Apache-2.0"}}]}},
+      components: .}'
+}
+
+# A build of its own, the tests on it, and a report of the lines that they ran.
+do_coverage() {
+  command -v gcovr >/dev/null || die 'gcovr is not installed' 2 'apt-get install gcovr'
+  local dir=$PWD/build/coverage failed=0
+  cmake -S . -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCODEXOS_COVERAGE=ON >/dev/null
+  ninja -C "$dir"
+  find "$dir" -name '*.gcda' -delete
+  [ "${#test_options[@]}" -gt 0 ] || test_options=(unit integration security)
+  CODEXOS_BIN="$dir/bin" tests/run "${test_options[@]}" || failed=1
+  gcovr --root . --object-directory "$dir" --exclude tests/ --exclude build/ --xml "$dir/coverage.xml" --html "$dir/coverage.html" --print-summary
+  return "$failed"
+}
+
 verb=setup yes=0 show=1 prefix='' all_packages=0
 test_options=()
-case "${1:-}" in test | uninstall) verb=$1; shift ;; esac
+case "${1:-}" in test | uninstall | sbom | coverage) verb=$1; shift ;; esac
 while [ $# -gt 0 ]; do
   case "$verb:$1" in
     *:-h | *:--help) usage; exit 0 ;;
@@ -346,7 +380,7 @@ while [ $# -gt 0 ]; do
     setup:--prefix | uninstall:--prefix) prefix=${2:?--prefix wants a folder}; shift ;;
     test:--all-packages) all_packages=1 ;;
     test:--long) all_packages=1; test_options+=(--long) ;;
-    test:*) test_options+=("$1") ;;
+    test:* | coverage:*) test_options+=("$1") ;;
     *) usage >&2; die "$1: not an option of setup.sh $verb" 2 ;;
   esac
   shift
