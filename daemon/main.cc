@@ -400,6 +400,9 @@ int run(const Options& options) {
   const auto served = serve(options, *place, sockets);
   if (served.ok()) return 0;
   log_line(LogLevel::error, "codexosd", served.error().message);
+  // It fails before it is ready or not at all; a full disk may have taken the log line.
+  if (options.ready_fd >= 0)
+    dprintf(options.ready_fd, "error: %s\n", served.error().message.c_str());
   return wire::code_row(served.error().code).exit_code;
 }
 

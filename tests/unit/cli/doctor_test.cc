@@ -89,7 +89,7 @@ TEST_CASE("a line a check; why and what helps below those that are not ok") {
 
 TEST_CASE("only what the report calls fixable is touched") {
   const TempDir dir;
-  const Place place{dir.path(), dir.path() + "/codexosd.sock"};
+  const Place place{dir.path, dir.path + "/codexosd.sock"};
   const auto mode = [&place] {
     struct stat st {};
     REQUIRE(stat(place.home.c_str(), &st) == 0);
