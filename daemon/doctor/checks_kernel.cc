@@ -12,6 +12,7 @@
 #include "core/base/quote.h"
 #include "core/base/text.h"
 #include "daemon/doctor/checks.h"
+#include "daemon/doctor/engines.h"
 
 namespace codexos::daemon {
 namespace {
@@ -41,139 +42,110 @@ std::string failure_of(const Attempt& a) {
                       : fmt::format("{}: {}", a.step, std::strerror(a.error));
 }
 
-// ---- containers
-
-struct Engine {
-  std::string_view name;
-  std::string_view flags;  // what starts a container that tasks run in
-};
-constexpr std::array kEngines{
-    Engine{"docker",
-           "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-           "--security-opt systempaths=unconfined IMAGE"},
-    Engine{"podman",
-           "podman run --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-           "--security-opt unmask=ALL IMAGE"},
-    Engine{"kubernetes",
-           "in the pod: spec.hostUsers: false; in the container's securityContext: seccompProfile: "
-           "{type: Unconfined}, appArmorProfile: {type: Unconfined}, procMount: Unmasked"},
-    Engine{"lxc", "lxc config set NAME security.nesting true && lxc restart NAME"},
-};
-Commands container_fix(const MachineFacts& m) {
-  for (const Engine& e : kEngines)
-    if (e.name == m.container) return {std::string(e.flags)};
-  return {
-      "start the container so that it may clone(2) user namespaces, mount(2) in them, and has a "
-      "/proc without masks"};
-}
-
 // ---- user namespaces
 
 bool was(const Attempt& a, std::initializer_list<int> errors) {
   return std::find(errors.begin(), errors.end(), a.error) != errors.end();
 }
-const Attempt& userns(const MachineFacts& m) { return m.probe.user_namespace; }
-bool forbidden(const MachineFacts& m) { return was(userns(m), {EPERM, EACCES}); }
+const Attempt& userns(const HostFacts& f) { return f.machine.probe.user_namespace; }
+bool forbidden(const HostFacts& f) { return was(userns(f), {EPERM, EACCES}); }
+bool used_up(const HostFacts& f) { return was(userns(f), {ENOSPC, EUSERS}); }
+
+Commands set_sysctl(std::string_view setting) {
+  return {fmt::format("echo {} | sudo tee /etc/sysctl.d/50-codexos.conf", setting),
+          "sudo sysctl -p /etc/sysctl.d/50-codexos.conf"};
+}
+Commands see_for_yourself(const HostFacts&) {
+  return {"unshare --user --map-root-user --mount true  # fails for the same reason",
+          "sudo dmesg | tail  # what a security module says"};
+}
 
 struct Reason {
-  bool (*fits)(const MachineFacts&);
-  std::string (*cause)(const MachineFacts&);
-  Commands (*fix)(const MachineFacts&);
+  bool (*fits)(const HostFacts&);
+  std::string (*cause)(const HostFacts&);
+  Commands (*fix)(const HostFacts&);
 };
 constexpr std::array kReasons{
-    Reason{[](const MachineFacts& m) {
-             return was(userns(m), {ENOSPC, EUSERS}) && m.max_user_namespaces == 0;
-           },
-           [](const MachineFacts&) {
+    Reason{[](const HostFacts& f) { return used_up(f) && f.machine.max_user_namespaces == 0; },
+           [](const HostFacts&) {
              return std::string("user.max_user_namespaces is 0: nobody may make one");
            },
-           [](const MachineFacts&) -> Commands {
-             return {"echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/50-codexos.conf",
-                     "sudo sysctl -p /etc/sysctl.d/50-codexos.conf"};
-           }},
-    Reason{[](const MachineFacts& m) {
-             return was(userns(m), {ENOSPC, EUSERS});
-           },
-           [](const MachineFacts& m) {
+           [](const HostFacts&) { return set_sysctl("user.max_user_namespaces=15000"); }},
+    Reason{used_up,
+           [](const HostFacts& f) {
              return fmt::format(
                  "all {} that user.max_user_namespaces allows are in use, or they "
                  "are nested too deeply",
-                 m.max_user_namespaces.value_or(0));
+                 f.machine.max_user_namespaces.value_or(0));
            },
-           [](const MachineFacts& m) -> Commands {
-             return {fmt::format("sudo sysctl -w user.max_user_namespaces={}",
-                                 2 * m.max_user_namespaces.value_or(0) + 1000)};
+           [](const HostFacts& f) {
+             return set_sysctl(fmt::format("user.max_user_namespaces={}",
+                                           2 * f.machine.max_user_namespaces.value_or(0) + 1000));
            }},
-    Reason{[](const MachineFacts& m) {
-             return forbidden(m) && !m.root && m.unprivileged_userns_clone == 0;
+    Reason{[](const HostFacts& f) {
+             return forbidden(f) && !f.machine.root && f.machine.unprivileged_userns_clone == 0;
            },
-           [](const MachineFacts&) {
+           [](const HostFacts&) {
              return std::string("kernel.unprivileged_userns_clone is 0: only root may make one");
            },
-           [](const MachineFacts&) -> Commands {
-             return {
-                 "echo kernel.unprivileged_userns_clone=1 | sudo tee "
-                 "/etc/sysctl.d/50-codexos.conf",
-                 "sudo sysctl -p /etc/sysctl.d/50-codexos.conf"};
+           [](const HostFacts&) { return set_sysctl("kernel.unprivileged_userns_clone=1"); }},
+    Reason{[](const HostFacts& f) {
+             return forbidden(f) && !f.machine.root &&
+                    f.machine.apparmor_restricts.value_or(0) != 0;
+           },
+           [](const HostFacts&) {
+             return std::string("AppArmor lets only programs with a profile use one");
+           },
+           [](const HostFacts&) -> Commands {
+             return {"codexos doctor  # the row apparmor has the commands"};
            }},
-    Reason{[](const MachineFacts& m) {
-             return forbidden(m) && !m.root && m.apparmor_restricts.value_or(0) != 0;
+    Reason{[](const HostFacts& f) {
+             return f.machine.root && !f.machine.task_uid_mapped && userns(f).step == "id maps";
            },
-           [](const MachineFacts&) {
-             return std::string("AppArmor lets only programs with a profile use one: see apparmor");
-           },
-           [](const MachineFacts&) -> Commands { return {}; }},
-    Reason{[](const MachineFacts& m) { return m.root && !m.task_uid_mapped; },
-           [](const MachineFacts&) {
+           [](const HostFacts&) {
              return std::string(
                  "this root is root of a user namespace only, in which the user that "
                  "tasks of root run as does not exist");
            },
-           [](const MachineFacts&) -> Commands {
-             return {"run codexos as an ordinary user, outside of that namespace"};
+           [](const HostFacts&) -> Commands {
+             return {"run codexos as an ordinary user; in a container: --user 1000:1000"};
            }},
-    Reason{[](const MachineFacts& m) { return forbidden(m) && !m.container.empty(); },
-           [](const MachineFacts& m) {
-             return fmt::format("the container ({}) forbids it{}", m.container,
-                                m.filtered ? " by its seccomp filter" : "");
+    Reason{[](const HostFacts& f) { return forbidden(f) && !f.machine.container.empty(); },
+           [](const HostFacts& f) {
+             return fmt::format("the container ({}) forbids it{}", f.machine.container,
+                                f.machine.filtered ? " by its seccomp filter" : "");
            },
-           container_fix},
-    Reason{[](const MachineFacts& m) { return forbidden(m) && m.filtered; },
-           [](const MachineFacts&) {
+           isolation_fix},
+    Reason{[](const HostFacts& f) { return forbidden(f) && f.machine.filtered; },
+           [](const HostFacts&) {
              return std::string(
                  "a seccomp filter is on the daemon, of the service or program that "
                  "started it");
            },
-           [](const MachineFacts&) -> Commands {
+           [](const HostFacts&) -> Commands {
              return {
                  "in a systemd unit: RestrictNamespaces=no, SystemCallFilter= without entries; "
                  "else start it from a login shell: codexos daemon stop; codexos daemon start"};
            }},
-    Reason{[](const MachineFacts& m) {
-             return was(userns(m), {EINVAL, ENOSYS});
+    Reason{[](const HostFacts& f) {
+             return was(userns(f), {EINVAL, ENOSYS});
            },
-           [](const MachineFacts&) {
+           [](const HostFacts&) {
              return std::string("this kernel was built without CONFIG_USER_NS");
            },
-           [](const MachineFacts&) -> Commands {
+           [](const HostFacts&) -> Commands {
              return {
-                 "install a kernel of the distribution: sudo apt-get install linux-image-amd64"};
+                 "sudo apt-get install linux-image-$(dpkg --print-architecture) && sudo reboot"};
            }},
-    Reason{[](const MachineFacts& m) { return forbidden(m); },
-           [](const MachineFacts&) {
+    Reason{forbidden,
+           [](const HostFacts&) {
              return std::string(
-                 "something forbids it: a chroot (clone(2), EPERM), a security module, "
-                 "or a container that hides itself");
+                 "something forbids it: a chroot (clone(2), EPERM), a security "
+                 "module, or a container that hides itself");
            },
-           [](const MachineFacts&) -> Commands {
-             return {"unshare --user --map-root-user --mount true  # fails for the same reason",
-                     "sudo dmesg | tail  # what a security module says"};
-           }},
-    Reason{[](const MachineFacts&) { return true; },
-           [](const MachineFacts& m) { return userns(m).text; },
-           [](const MachineFacts&) -> Commands {
-             return {"unshare --user --map-root-user --mount true  # fails for the same reason"};
-           }},
+           see_for_yourself},
+    Reason{[](const HostFacts&) { return true; }, [](const HostFacts& f) { return userns(f).text; },
+           see_for_yourself},
 };
 
 Finding needs_user_namespaces() { return not_applicable("needs user-namespaces"); }
@@ -204,8 +176,7 @@ Commands install_profile(const MachineFacts& m) {
 Commands delegate_cgroup(const HostFacts& f) {
   const int version = f.cgroups.version;
   if (version == 0) return {"sudo mount -t cgroup2 none /sys/fs/cgroup"};
-  if (!f.machine.container.empty() && f.machine.root)
-    return {"docker run --cgroupns private -v /sys/fs/cgroup:/sys/fs/cgroup:rw IMAGE"};
+  if (!f.machine.container.empty()) return container_cgroup_fix(f);
   Commands out{"codexos daemon stop"};
   if (version == 2 && f.machine.systemd) {
     out.push_back(fmt::format("systemd-run {}--scope -p Delegate=yes codexos daemon start",
@@ -245,10 +216,10 @@ Finding judge_user_namespaces(const HostFacts& f) {
   if (!m.probe_error.empty())
     return problem_of("not tried", m.probe_error,
                       {"./setup.sh  # in the source folder: installs all programs anew"});
-  if (userns(m).ok()) return is_ok("made, with a mount inside");
+  if (userns(f).ok()) return is_ok("made, with a mount inside");
   for (const Reason& r : kReasons)
-    if (r.fits(m)) return problem_of(failure_of(userns(m)), r.cause(m), r.fix(m));
-  return problem_of(failure_of(userns(m)), userns(m).text, {});
+    if (r.fits(f)) return problem_of(failure_of(userns(f)), r.cause(f), r.fix(f));
+  return problem_of(failure_of(userns(f)), userns(f).text, {});
 }
 
 Finding judge_apparmor(const HostFacts& f) {
@@ -256,7 +227,7 @@ Finding judge_apparmor(const HostFacts& f) {
   if (m.apparmor_restricts.value_or(0) == 0)
     return not_applicable("it restricts no user namespaces");
   if (m.root) return not_applicable("it restricts ordinary users only");
-  if (userns(m).ok())
+  if (userns(f).ok())
     return is_ok(m.probe.label.empty() ? std::string("codexos-exec may make user namespaces")
                                        : "codexos-exec runs as " + m.probe.label);
   const std::string restricted = "kernel.apparmor_restrict_unprivileged_userns is 1";
@@ -276,14 +247,14 @@ Finding judge_apparmor(const HostFacts& f) {
 
 Finding judge_proc(const HostFacts& f) {
   const MachineFacts& m = f.machine;
-  if (!userns(m).ok()) return needs_user_namespaces();
+  if (!userns(f).ok()) return needs_user_namespaces();
   const Attempt& a = m.probe.proc;
   if (a.ok()) return is_ok("mounted");
   if (was(a, {EPERM, EACCES}))
     return problem_of(failure_of(a),
                       "parts of /proc are covered, as containers do it; the kernel then gives no "
                       "other one (mount_too_revealing)",
-                      container_fix(m));
+                      isolation_fix(f));
   return problem_of(failure_of(a), a.text, {"grep ' /proc' /proc/self/mountinfo"});
 }
 
@@ -297,17 +268,17 @@ Finding judge_seccomp(const HostFacts& f) {
         failure_of(filter), "system calls cannot be filtered here, so nothing may run",
         m.container.empty()
             ? Commands{"zgrep CONFIG_SECCOMP_FILTER /proc/config.gz /boot/config-$(uname -r)"}
-            : container_fix(m));
+            : isolation_fix(f));
   if (listener.ok()) return is_ok("a filter, and one with a listener");
   if (listener.error == EBUSY)
     return warn_of(
         "a filter, but none with a listener",
         "another program listens already (a container engine, a debugger): folders that "
         "were there before cannot be renamed by rename(2)",
-        m.container.empty() ? Commands{"start codexos outside of that program"} : container_fix(m));
+        m.container.empty() ? Commands{"start codexos outside of that program"} : isolation_fix(f));
   return problem_of(failure_of(listener), "renames in overlays cannot be answered",
                     m.container.empty() ? Commands{"uname -r  # Linux 5.15 or later is needed"}
-                                        : container_fix(m));
+                                        : isolation_fix(f));
 }
 
 Finding judge_landlock(const HostFacts& f) {
@@ -318,7 +289,7 @@ Finding judge_landlock(const HostFacts& f) {
   const std::string means = "; tasks run without the second wall, behind all others";
   if (abi == 0 && m.filtered && !m.container.empty())
     return warn_of("none", "the container's seccomp filter may refuse it" + means,
-                   container_fix(m));
+                   isolation_fix(f));
   if (abi == 1)
     return warn_of("ABI 1", "it would fail every rename between folders, so it is not used" + means,
                    {"install Linux 5.19 or later; Ubuntu 22.04: sudo apt-get install "
@@ -333,7 +304,7 @@ Finding judge_landlock(const HostFacts& f) {
 
 Finding judge_network(const HostFacts& f) {
   const MachineFacts& m = f.machine;
-  if (!userns(m).ok()) return needs_user_namespaces();
+  if (!userns(f).ok()) return needs_user_namespaces();
   const Attempt& a = m.probe.network;
   if (!a.tried) return not_applicable("not tried");
   if (a.ok()) return is_ok("rules in a network namespace");

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
+#include <cerrno>
 
 #include "core/base/clock.h"
 #include "core/base/path.h"
 #include "core/base/quote.h"
 #include "daemon/doctor/checks.h"
+#include "daemon/doctor/engines.h"
 #include "daemon/sandbox/idmap.h"
 
 namespace codexos::daemon {
@@ -29,10 +30,14 @@ std::string size_of(uint64_t bytes) {
                              : fmt::format("{:.1f} GiB", static_cast<double>(bytes) / kGiB);
 }
 
-Commands elsewhere() {
+Commands elsewhere(const HostFacts& f) {
+  constexpr int64_t kOverlay = 0x794c7630;
+  if (f.state.magic == kOverlay && !f.machine.container.empty()) return volume_fix(f);
   return {"codexos daemon stop",
           "export CODEXOS_HOME=/var/tmp/codexos-$USER  # or another folder on ext4, xfs or btrfs"};
 }
+
+Commands as_user() { return {"run codexos as an ordinary user, who needs none of that"}; }
 
 struct FileSystem {
   int64_t magic;  // linux/magic.h
@@ -109,7 +114,7 @@ Finding judge_file_system(const HostFacts& f) {
   const std::string name = filesystem_name(s.magic);
   for (const FileSystem& row : kFileSystems)
     if (row.magic == s.magic)
-      return {row.verdict, name, std::string(row.cause), elsewhere(), false};
+      return {row.verdict, name, std::string(row.cause), elsewhere(f), false};
   return is_ok(name);
 }
 
@@ -123,7 +128,7 @@ Finding judge_overlay(const HostFacts& f) {
   return warn_of(a.text,
                  fmt::format("the state folder lies on {}; tasks work on a copy of the workspace",
                              filesystem_name(f.state.magic)),
-                 elsewhere());
+                 elsewhere(f));
 }
 
 Finding judge_id_maps(const HostFacts& f) {
@@ -133,12 +138,16 @@ Finding judge_id_maps(const HostFacts& f) {
   const Attempt& a = m.probe.id_map;
   if (!a.tried) return not_applicable("there is no state folder yet");
   if (a.ok()) return is_ok("the state folder can be shown to tasks as theirs");
-  Commands fix = elsewhere();
-  fix.emplace_back("or run codexos as an ordinary user, who needs none");
+  const std::string means = "; tasks of root, who run as such a user, do not start in a workspace";
+  if (a.error == EPERM || a.error == EACCES)
+    return problem_of(a.text,
+                      "root needs CAP_SYS_ADMIN to show a folder under another user id" + means,
+                      m.container.empty() ? as_user() : isolation_fix(f));
+  Commands fix = elsewhere(f);
+  for (std::string& line : as_user()) fix.push_back("or: " + std::move(line));
   return problem_of(a.text,
-                    fmt::format("{} cannot be shown under another user id here; tasks of root, who "
-                                "run as such a user, do not start",
-                                filesystem_name(f.state.magic)),
+                    fmt::format("{} cannot be shown under another user id{}",
+                                filesystem_name(f.state.magic), means),
                     std::move(fix));
 }
 

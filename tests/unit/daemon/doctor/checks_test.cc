@@ -183,6 +183,30 @@ TEST_CASE("a container is told by its engine, with the flags that help") {
   CHECK(has(judge_user_namespaces(f).cause, "chroot"));
 }
 
+TEST_CASE("root in a container needs a right and a volume more, or to be somebody else") {
+  HostFacts f = without_user_namespaces("namespaces", EPERM);
+  f.machine.container = "docker";
+  CHECK(!has(fix_of(judge_user_namespaces(f)), "SYS_ADMIN"));
+  f.machine.root = true;
+  f.state.home = "/var/lib/codexos";
+  const std::string fix = fix_of(judge_user_namespaces(f));
+  CHECK(has(fix, "--cap-add SYS_ADMIN -v codexos-state:/var/lib/codexos IMAGE"));
+  CHECK(has(fix, "--user 1000:1000"));
+
+  f.machine.probe = good_machine().machine.probe;
+  f.machine.probe.id_map = failed("idmapped mount", EPERM);
+  f.state.magic = 0x794c7630;
+  CHECK(has(judge_id_maps(f).cause, "CAP_SYS_ADMIN"));
+  CHECK(has(fix_of(judge_id_maps(f)), "--cap-add SYS_ADMIN"));
+  f.machine.probe.id_map = failed("idmapped mount", EINVAL);
+  CHECK(has(fix_of(judge_id_maps(f)), "docker run -v codexos-state:/var/lib/codexos IMAGE"));
+  CHECK(has(fix_of(judge_file_system(f)), "docker run -v codexos-state:/var/lib/codexos IMAGE"));
+  f.machine.root = false;
+  CHECK(has(fix_of(judge_file_system(f)), "-v DIR:/var/lib/codexos"));
+  f.machine.container.clear();
+  CHECK(has(fix_of(judge_file_system(f)), "CODEXOS_HOME="));
+}
+
 TEST_CASE("a container that covers parts of /proc") {
   HostFacts f = good_machine();
   f.machine.container = "docker";
