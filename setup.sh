@@ -260,7 +260,7 @@ EOF
   say "A first task: codexos run -- bash program"
   if ! (cd "$folder" && "$codexos" run --name setup-demo --mode overlay -- bash program 2>.note); then
     cat "$folder/.note" >&2
-    die "run the first task" 1 "codexos health tells what this machine lacks"
+    die "run the first task" 1 "codexos doctor tells what this machine lacks"
   fi
   (cd "$folder" && "$codexos" run --plan-only -- bash program 2>/dev/null) | grep -E '^(network|.*~/\.ssh)' | head -n 3 | sed 's/^ */  plan: /' || true
   say "What it changed is held back: codexos diff"

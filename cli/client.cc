@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -117,6 +119,11 @@ Result<Fd> Client::connect() {
 
 Result<Fd> Client::send(const Request& r, const std::vector<int>& fds, bool upgrade) {
   CODEXOS_ASSIGN(Fd fd, connect());
+  if (patience_s_ > 0) {
+    const timeval most{patience_s_, 0};
+    for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO})
+      setsockopt(fd.get(), SOL_SOCKET, which, &most, sizeof most);
+  }
   const Fd user_namespace(::open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
   std::vector<int> with;
   if (user_namespace) with.push_back(user_namespace.get());

@@ -67,6 +67,12 @@ class Client {
     return *this;
   }
 
+  /// A daemon that says nothing for so long is given up: error timeout. Without, it is waited for.
+  Client& patience(int seconds) {
+    patience_s_ = seconds;
+    return *this;
+  }
+
   /// The socket, by --socket or the state folder.
   Result<Place> place() const;
   Result<Fd> connect();
@@ -101,6 +107,7 @@ class Client {
   Error failure(const http::Response& r);
   Context& ctx_;
   Autostart autostart_ = Autostart::yes;
+  int patience_s_ = 0;  // 0: for ever
 };
 
 /// "abc" -> "/v1/tasks/abc"; with `verb`: "/v1/tasks/abc/stop". The id is percent-encoded.

@@ -157,6 +157,10 @@ constexpr Option kTrust[] = {
     {"--revoke", "", "trust it no more"},
 };
 
+constexpr Option kDoctor[] = {
+    {"--fix", "", "do what is safe, then look again"},
+};
+
 using W = Words;
 using F = Fails;
 using G = Group;
@@ -797,7 +801,27 @@ constexpr Command kCommands[] = {
      L::now,
      show_health},
     later("metrics", G::system, "", "print metrics"),
-    later("doctor", G::system, "", "check this machine"),
+    {"doctor",
+     G::system,
+     "[--fix]",
+     "check what this machine gives to tasks; exits 6 when something is missing",
+     "What the kernel has to give is tried for real, in the daemon's environment. Each check that "
+     "is "
+     "not ok says why, what that means for tasks, and the commands that fix it. --fix does only "
+     "what "
+     "needs no root and loses nothing: it closes the state folder to others, and moves away what "
+     "stands in the place of the socket.",
+     kDoctor,
+     W::none,
+     Kind::none,
+     0,
+     0,
+     F::by_code,
+     {{{"codexos doctor", "look"},
+       {"codexos doctor --json | jq -r '.checks[] | select(.fix != []) | .fix[]'",
+        "only the commands that fix something"}}},
+     L::now,
+     examine},
     {"daemon start",
      G::system,
      "",

@@ -17,6 +17,7 @@ struct CauseText {
   Code code;              // of the problem document
   bool is_error;          // else a note: the user or a limit of theirs wanted it
   std::string_view text;  // where the shim gave no detail
+  std::string_view hint = {};
 };
 constexpr std::array kTexts{
     CauseText{Cause::stopped, Code::conflict, false, "stopped"},
@@ -29,7 +30,8 @@ constexpr std::array kTexts{
     CauseText{Cause::budget, Code::exhausted, true, "its budget is used up"},
     CauseText{Cause::quota, Code::exhausted, true, "over quota"},
     CauseText{Cause::refused_by_policy, Code::denied, true, "refused by policy"},
-    CauseText{Cause::not_isolated, Code::unavailable, true, "cannot be isolated here"},
+    CauseText{Cause::not_isolated, Code::unavailable, true, "cannot be isolated here",
+              "codexos doctor"},
     CauseText{Cause::start_failed, Code::internal, true, "could not be started"},
     CauseText{Cause::not_found, Code::not_found, true, "command not found"},
     CauseText{Cause::not_executable, Code::denied, true, "found, but cannot be executed"},
@@ -114,7 +116,7 @@ void tell_outcome(Context& ctx, const std::string& what, const std::string& task
       if (!ctx.globals.quiet) say(text);
       return;
     }
-    const Error e{row.code, text, {}};
+    const Error e{row.code, text, std::string(row.hint)};
     ctx.problem = problem_of(e);
     ctx.problem->cause = cause_row(outcome.cause).name;
     ctx.problem->task = task;

@@ -82,15 +82,12 @@ std::string reason_of(std::string said, const std::string& home, const std::stri
 }
 
 Status spawn_daemon(const Place& place, int64_t deadline) {
-  CODEXOS_ASSIGN(const std::string program, daemon_program());
+  CODEXOS_ASSIGN(SpawnOptions o,
+                 daemon_spawn({"codexosd", "--ready-fd", std::to_string(kReadyFd)}));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe", errno);
   const Fd ours(ends[0]);
   Fd theirs(ends[1]);
-  SpawnOptions o;
-  o.path = program;
-  o.argv = {"codexosd", "--ready-fd", std::to_string(kReadyFd)};
-  o.env = daemon_environment();
   o.fds = {{theirs.get(), STDERR_FILENO}, {theirs.get(), kReadyFd}};
   o.new_session = true;
   CODEXOS_ASSIGN(const pid_t pid, spawn(o));
@@ -101,7 +98,7 @@ Status spawn_daemon(const Place& place, int64_t deadline) {
   if (connect_unix(place.socket, SocketType::stream).ok()) return {};
   waitpid(pid, nullptr, WNOHANG);
   const std::string log = place.home + "/codexosd.log";
-  return Error{Code::unavailable, reason_of(said, place.home, program),
+  return Error{Code::unavailable, reason_of(said, place.home, o.path),
                access(log.c_str(), R_OK) == 0 ? fmt::format("its log is {}", log) : std::string()};
 }
 
@@ -119,6 +116,14 @@ Result<std::string> daemon_program() {
     return Error{Code::unavailable, fmt::format("no daemon at {}", found),
                  "install codexosd beside codexos, or set CODEXOS_DAEMON to its path"};
   return found;
+}
+
+Result<SpawnOptions> daemon_spawn(std::vector<std::string> argv) {
+  SpawnOptions o;
+  CODEXOS_ASSIGN(o.path, daemon_program());
+  o.argv = std::move(argv);
+  o.env = daemon_environment();
+  return o;
 }
 
 Result<Fd> connect_or_start(const Place& place, Start start) {

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/fd.h"
 #include "core/os/place.h"
+#include "core/os/spawn.h"
 
 namespace codexos::cli {
 
@@ -21,5 +23,8 @@ Result<Fd> connect_or_start(const Place& place, Start start);
 
 /// Where codexosd is: $CODEXOS_DAEMON, else beside this program.
 Result<std::string> daemon_program();
+
+/// Its program with these arguments and the environment that a daemon gets.
+Result<SpawnOptions> daemon_spawn(std::vector<std::string> argv);
 
 }  // namespace codexos::cli

@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "cli/suggest.h"
+#include "core/base/quote.h"
 #include "core/base/text.h"
 
 namespace codexos::cli {
@@ -73,21 +74,7 @@ Result<std::pair<std::string, std::string>> parse_pair(std::string_view text) {
   return std::pair(std::string(text.substr(0, eq)), std::string(text.substr(eq + 1)));
 }
 
-std::string quote_word(std::string_view word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos)
-    return std::string(word);
-  std::string out = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
+std::string quote_word(std::string_view word) { return quote_shell(word); }
 
 std::string quote_words(const std::vector<std::string>& words) {
   std::string out;

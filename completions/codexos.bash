@@ -21,7 +21,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health daemon completion version help'
+  verbs='run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -426,6 +426,14 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    doctor)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--fix --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     'daemon start')
       case $prev in

@@ -68,6 +68,7 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a agent -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a doctor -d 'check what this machine gives to tasks; exits 6 when something is missing'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a daemon -d 'more commands'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a completion -d 'print the completion script of a shell'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a version -d 'print the version of this program and of the daemon'
@@ -258,6 +259,9 @@ complete -c codexos -n '__codexos_at "trust"' -x -a '(__fish_complete_directorie
 
 # health
 
+# doctor
+complete -c codexos -n '__codexos_at "doctor"' -l fix -d 'do what is safe, then look again'
+
 # daemon start
 
 # daemon stop
@@ -270,4 +274,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'

@@ -27,6 +27,7 @@
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
 #include "daemon/api/api.h"
+#include "daemon/doctor/command.h"
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/images.h"
 #include "daemon/tasks/plan_command.h"
@@ -43,16 +44,20 @@ constexpr int64_t kLookAgainMs = 20;
 constexpr const char* kUsage =
     "usage: codexosd [--foreground] [--ready-fd N]\n"
     "       codexosd plan -- CMD [ARG...]     the plan of CMD here, for codexos-exec\n"
+    "       codexosd doctor                   checks of this machine, as JSON\n"
     "       codexosd --version\n";
 
 struct Options {
   bool foreground = false;
   int ready_fd = -1;
   std::vector<std::string> plan;
+  bool doctor = false;
 };
 
 /// False: wrong usage.
 bool parse(int argc, char** argv, Options& o) {
+  o.doctor = argc == 2 && std::strcmp(argv[1], "doctor") == 0;
+  if (o.doctor) return true;
   if (argc > 1 && std::strcmp(argv[1], "plan") == 0) {
     if (argc < 4 || std::strcmp(argv[2], "--") != 0) return false;
     o.plan.assign(argv + 3, argv + argc);
@@ -242,6 +247,18 @@ size_t spare_folders() {
   return parked == nullptr ? 2 : std::strtoul(parked, nullptr, 10);
 }
 
+GatherOptions doctor_options(const Place& place) {
+  GatherOptions o;
+  o.place = place;
+  auto exec = find_exec(own_path(), getenv("CODEXOS_EXEC"));
+  if (exec.ok())
+    o.exec_path = *std::move(exec);
+  else
+    o.exec_error = exec.error().message;
+  if (geteuid() == 0) o.task_host_uid = kRootTaskHostId;
+  return o;
+}
+
 /// From the lock on: everything a daemon is, top to bottom.
 Status serve(const Options& options, const Place& place, int sockets) {
   const int64_t started_at_us = monotonic_us();
@@ -291,7 +308,10 @@ Status serve(const Options& options, const Place& place, int sockets) {
                snapshots,
                feed,
                helpers,
+               *worker,
                place,
+               doctor_options(place),
+               clock_offset_us(),
                started_at_us,
                [&loop] { loop->stop(); }};
   CODEXOS_ASSIGN(const auto server,
@@ -359,6 +379,10 @@ int run(const Options& options) {
     const auto s = write_plan(place->home, options.plan);
     return s.ok() ? 0 : fail(s.error());
   }
+  if (options.doctor) {
+    const auto s = write_report(doctor_options(*place));
+    return s.ok() ? 0 : fail(s.error());
+  }
   const int sockets = inherited_sockets();
   leave_caller(options, sockets);
   if (auto s = make_home(place->home); !s.ok()) return fail(s.error());
@@ -376,6 +400,9 @@ int run(const Options& options) {
   const auto served = serve(options, *place, sockets);
   if (served.ok()) return 0;
   log_line(LogLevel::error, "codexosd", served.error().message);
+  // It fails before it is ready or not at all; a full disk may have taken the log line.
+  if (options.ready_fd >= 0)
+    dprintf(options.ready_fd, "error: %s\n", served.error().message.c_str());
   return wire::code_row(served.error().code).exit_code;
 }
 

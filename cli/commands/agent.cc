@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "cli/agent_query.h"
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/environment.h"
@@ -20,30 +21,6 @@ namespace codexos::cli {
 namespace {
 
 constexpr int kProblems = 6;  // a check ran and found some
-
-Result<wire::AgentQuery> make_query(const std::string& name) {
-  wire::AgentQuery q;
-  const Variables env = read_environment();
-  q.caller_env = caller_variables(env);
-  if (const auto at = env.find("XDG_CONFIG_HOME"); at != env.end())
-    q.caller_env["XDG_CONFIG_HOME"] = at->second;
-  CODEXOS_ASSIGN(q.cwd, current_folder());
-  const auto home = env.find("HOME");
-  const bool is_path = name.find('/') != std::string::npos || name.ends_with(".yaml");
-  q.name = is_path ? absolute_path(name, q.cwd, home == env.end() ? "" : home->second) : name;
-  return q;
-}
-
-Result<std::string> ask(Client& client, const std::string& name) {
-  CODEXOS_ASSIGN(const auto query, make_query(name));
-  return client.call(
-      Request{"POST", "/v1/agents/query", {}, json::encode(query, json::Defaults::omit)});
-}
-
-Result<wire::AgentList> find(Client& client, const std::string& name) {
-  CODEXOS_ASSIGN(const std::string body, ask(client, name));
-  return json::decode<wire::AgentList>(body, json::Unknown::ignore);
-}
 
 /// How it could authenticate, in a word or two.
 std::string auth_cell(const wire::AgentView& a) {
@@ -131,11 +108,11 @@ Result<std::string> version_of(Client& client, const wire::AgentQuery& query) {
 Result<int> list_agents(Context& ctx, const Invocation&) {
   Client client(ctx);
   if (ctx.globals.json) {
-    CODEXOS_ASSIGN(const std::string body, ask(client, ""));
+    CODEXOS_ASSIGN(const std::string body, ask_for_agents(client, ""));
     CODEXOS_TRY(print_line(body));
     return 0;
   }
-  CODEXOS_ASSIGN(const auto list, find(client, ""));
+  CODEXOS_ASSIGN(const auto list, find_agents(client, ""));
   Table table({"AGENT", "PROGRAM", "AUTH", "PRESET", "ABOUT"});
   std::string ids;
   for (const auto& a : list.agents) {
@@ -152,7 +129,7 @@ Result<int> list_agents(Context& ctx, const Invocation&) {
 
 Result<int> show_agent(Context& ctx, const Invocation& inv) {
   Client client(ctx);
-  CODEXOS_ASSIGN(const auto list, find(client, inv.words[0]));
+  CODEXOS_ASSIGN(const auto list, find_agents(client, inv.words[0]));
   for (const auto& a : list.agents)
     CODEXOS_TRY(ctx.globals.json ? print_line(json::encode(a)) : print(show_text(a)));
   return 0;
@@ -160,12 +137,12 @@ Result<int> show_agent(Context& ctx, const Invocation& inv) {
 
 Result<int> check_agent(Context& ctx, const Invocation& inv) {
   Client client(ctx);
-  CODEXOS_ASSIGN(const auto list, find(client, inv.words[0]));
+  CODEXOS_ASSIGN(const auto list, find_agents(client, inv.words[0]));
   const wire::AgentView& a = list.agents.at(0);
   wire::AgentCheck c;
   c.agent = a.name;
   c.program = a.program;
-  CODEXOS_ASSIGN(auto query, make_query(inv.words[0]));
+  CODEXOS_ASSIGN(auto query, make_agent_query(inv.words[0]));
   if (a.program.empty()) {
     c.problems.push_back(
         fmt::format("its program was not found: PATH {}", join_words(a.looked_in, " ")));
@@ -207,7 +184,7 @@ Result<int> check_agent(Context& ctx, const Invocation& inv) {
 namespace {
 
 Result<int> list_logins(Context& ctx, Client& client) {
-  CODEXOS_ASSIGN(const auto list, find(client, ""));
+  CODEXOS_ASSIGN(const auto list, find_agents(client, ""));
   wire::AgentLoginList logins;
   for (const auto& a : list.agents)
     if (a.login) logins.logins.push_back(*a.login);
@@ -229,7 +206,7 @@ Result<int> share_login(Context& ctx, const Invocation& inv) {
   if (inv.has("list")) return list_logins(ctx, client);
   if (inv.words.empty())
     return Error{Code::invalid, "no agent is named", "codexos agent login-share AGENT"};
-  CODEXOS_ASSIGN(const auto query, make_query(""));
+  CODEXOS_ASSIGN(const auto query, make_agent_query(""));
   const bool revoke = inv.has("revoke");
   CODEXOS_ASSIGN(const std::string body,
                  client.call(Request{revoke ? "DELETE" : "POST",

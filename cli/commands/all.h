@@ -10,6 +10,7 @@
 namespace codexos::cli {
 
 Result<int> run_task(Context& ctx, const Invocation& inv);
+Result<int> examine(Context& ctx, const Invocation& inv);
 Result<int> list_agents(Context& ctx, const Invocation& inv);
 Result<int> show_agent(Context& ctx, const Invocation& inv);
 Result<int> check_agent(Context& ctx, const Invocation& inv);

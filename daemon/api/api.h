@@ -10,12 +10,14 @@
 #include "core/os/loop.h"
 #include "core/os/place.h"
 #include "daemon/api/server.h"
+#include "daemon/doctor/gather.h"
 #include "daemon/sandbox/helpers.h"
 #include "daemon/store/store.h"
 #include "daemon/tasks/feed.h"
 #include "daemon/tasks/planner.h"
 #include "daemon/tasks/snapshots.h"
 #include "daemon/tasks/supervisor.h"
+#include "daemon/tasks/worker.h"
 
 namespace codexos::daemon {
 
@@ -31,9 +33,12 @@ struct ApiParts {
   Snapshots& snapshots;
   Feed& feed;
   Helpers& helpers;
+  Worker& worker;
   Place place;
-  int64_t started_at_us = 0;   // CLOCK_MONOTONIC
-  std::function<void()> stop;  // ends the loop after what waits was sent
+  GatherOptions machine;        // what doctor looks at
+  int64_t clock_offset_us = 0;  // when the daemon began
+  int64_t started_at_us = 0;    // CLOCK_MONOTONIC
+  std::function<void()> stop;   // ends the loop after what waits was sent
 };
 
 void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
@@ -45,6 +50,7 @@ void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_apply_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_agent_routes(ApiParts& parts, std::vector<Route>& routes);
 void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
+void add_doctor_route(ApiParts& parts, std::vector<Route>& routes);
 /// All of them, in the order in which they are matched. `parts` must stay where it is.
 std::vector<Route> make_routes(ApiParts& parts);
 

@@ -18,6 +18,7 @@ std::vector<Route> make_routes(ApiParts& parts) {
   add_policy_routes(parts, routes);
   add_agent_routes(parts, routes);
   add_daemon_routes(parts, routes);
+  add_doctor_route(parts, routes);
   return routes;
 }
 

@@ -6,9 +6,9 @@
 //                                              own link on descriptor 3 (core/base/frames.h), its
 //                                              working directory an empty folder to mount on
 //   codexos-exec --idmap UID GID HUID HGID     sends a user namespace for idmapped mounts over 3
+//   codexos-exec --probe                       tries what a sandbox is made of (core/base/probe.h)
 //
-// By hand and for a zygote two processes take part: the outer one clones the inner one into its
-// namespaces and writes the id maps from outside, the only way that works with and without root.
+// By hand and for a zygote two processes take part (daemon/exec/inner.h).
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -31,6 +31,8 @@
 #include "core/os/link.h"
 #include "core/os/mount.h"
 #include "core/os/spawn.h"
+#include "daemon/exec/inner.h"
+#include "daemon/exec/probe.h"
 #include "daemon/exec/shim.h"
 #include "daemon/exec/steps.h"
 #include "daemon/exec/zygote.h"
@@ -38,68 +40,8 @@
 namespace codexos::exec {
 namespace {
 
-constexpr char kContainerHint[] =
-    " (in a container: docker run --security-opt seccomp=unconfined --security-opt "
-    "apparmor=unconfined "
-    "--security-opt systempaths=unconfined; podman: --security-opt unmask=ALL as well)";
-
 void say_failure(const StepFailure& why) {
   std::fprintf(stderr, "codexos-exec: %s: %s\n", why.step.c_str(), why.text.c_str());
-}
-
-Status write_text(const std::string& path, const std::string& text) {
-  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || write(fd.get(), text.data(), text.size()) < 0)
-    return errno_error("write " + path, errno);
-  return {};
-}
-
-// user_namespaces(7): without privilege a single line that maps oneself, and setgroups denied
-// first.
-Status write_maps(pid_t pid, const View& view) {
-  const std::string dir = "/proc/" + std::to_string(pid) + "/";
-  const auto line = [](const IdMap& m) {
-    return std::to_string(m.inside) + " " + std::to_string(m.host) + " 1\n";
-  };
-  if (geteuid() != 0) CODEXOS_TRY(write_text(dir + "setgroups", "deny"));
-  CODEXOS_TRY(write_text(dir + "uid_map", line(view.uid)));
-  return write_text(dir + "gid_map", line(view.gid));
-}
-
-/// Clones `inner` into namespaces of its own and writes its id maps; it gets the end of a pipe that
-/// a byte comes through when they are written.
-template <class Body>
-bool clone_inner(const View& view, unsigned long namespaces, Body inner, pid_t& pid,
-                 StepFailure& why) {
-  int ready[2];
-  if (pipe2(ready, O_CLOEXEC) < 0) {
-    why = {"pipe", errno, std::strerror(errno), Cause::start_failed};
-    return false;
-  }
-  const long cloned =
-      syscall(SYS_clone, namespaces | CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, 0);
-  if (cloned == 0) {
-    close(ready[1]);
-    umask(022);  // of the view's own folders; the program's comes with the job
-    inner(ready[0]);
-    _exit(125);
-  }
-  const int error = errno;
-  close(ready[0]);
-  const Fd tell(ready[1]);
-  if (cloned < 0) {
-    why = {"namespaces", error, std::string("clone: ") + std::strerror(error) + kContainerHint,
-           Cause::not_isolated};
-    return false;
-  }
-  pid = static_cast<pid_t>(cloned);
-  const Status mapped = write_maps(pid, view);
-  if (!mapped) {
-    why = {"id maps", EPERM, mapped.error().message + kContainerHint, Cause::not_isolated};
-    kill(pid, SIGKILL);
-    return false;
-  }
-  return write(tell.get(), "x", 1) == 1;
 }
 
 [[noreturn]] void run_plan(Plan& plan, int map_ready) {
@@ -138,7 +80,7 @@ int run_by_hand(const char* path) {
   pid_t child = -1;
   if (!check_view(plan->view, why) ||
       !clone_inner(
-          plan->view, namespaces_of(plan->view),
+          plan->view.uid, plan->view.gid, namespaces_of(plan->view),
           [&plan](int map_ready) { run_plan(*plan, map_ready); }, child, why)) {
     say_failure(why);
     return 125;
@@ -164,7 +106,8 @@ int run_zygote() {
   message->payload = {};
   pid_t child = -1;
   const auto inner = [&](int map_ready) { serve_helpers(*view, message->fds, map_ready); };
-  if (check_view(*view, why) && clone_inner(*view, CLONE_NEWNS, inner, child, why)) return 0;
+  if (check_view(*view, why) && clone_inner(view->uid, view->gid, CLONE_NEWNS, inner, child, why))
+    return 0;
   refuse_all(why);
   return 125;
 }
@@ -190,6 +133,7 @@ int main(int argc, char** argv) {
   using namespace codexos::exec;  // NOLINT: the only user of this namespace
   if (argc == 2 && std::strcmp(argv[1], "--zygote") == 0) return run_zygote();
   if (argc == 6 && std::strcmp(argv[1], "--idmap") == 0) return run_idmap(argv);
+  if (argc == 2 && std::strcmp(argv[1], "--probe") == 0) return run_probe();
   if (argc == 2 && argv[1][0] != '-') return run_by_hand(argv[1]);
   std::fprintf(stderr,
                "usage: codexos-exec PLAN\nStarted by codexosd; PLAN is what `codexosd plan -- CMD` "

@@ -78,6 +78,8 @@ class Helpers {
   /// Makes helpers for `view` when nothing else happens (at start, before the first task).
   void prepare(const View& view);
   size_t parked() const;
+  /// Whether any are to be.
+  bool parks() const { return options_.parked > 0; }
   /// Why the last helper that should have been parked was not, or ok.
   Status last_error() const {
     return last_error_.empty() ? Status() : Error{Code::unavailable, last_error_, {}};

@@ -98,7 +98,13 @@ Result<int> Idmapper::userns_for(uid_t uid, gid_t gid) {
 
 Result<Fd> Idmapper::mapped_clone(const std::string& path, bool recursive) {
   const Recurse recurse = recursive ? Recurse::yes : Recurse::no;
-  CODEXOS_ASSIGN(Fd clone, clone_tree(path, recurse));
+  auto cloned = clone_tree(path, recurse);
+  if (!cloned.ok()) {
+    // A root that may not even do that (of a user namespace, of a container) can isolate nothing.
+    if (cloned.error().code == Code::denied) cloned.error().code = Code::unavailable;
+    return std::move(cloned).error();
+  }
+  Fd clone = *std::move(cloned);
   struct stat st {};
   if (fstat(clone.get(), &st) < 0) return errno_error("stat " + path, errno);
   MountFlags flags;

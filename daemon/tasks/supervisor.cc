@@ -74,8 +74,11 @@ Refusal refuse(Error e) {
                                   {Code::internal, Cause::start_failed},
                                   {Code::exhausted, Cause::start_failed},
                                   {Code::no_space, Cause::start_failed}};
-  for (const auto& row : kRows)
-    if (row.code == e.code) return Refusal{std::move(e), row.cause, {}};
+  for (const auto& row : kRows) {
+    if (row.code != e.code) continue;
+    if (row.cause == Cause::not_isolated && e.hint.empty()) e.hint = "codexos doctor";
+    return Refusal{std::move(e), row.cause, {}};
+  }
   return Refusal{std::move(e), Cause::none, {}};  // the request is wrong: nothing was tried
 }
 

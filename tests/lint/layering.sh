@@ -20,8 +20,9 @@ daemon/workspace|core daemon/trust
 daemon/egress|core
 daemon/agents|core
 daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents
-daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks
-daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks daemon/api
+daemon/doctor|core daemon/sandbox
+daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks daemon/doctor
+daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks daemon/doctor daemon/api
 daemon/exec|core/base core/os
 cli|core
 tests/unit|core daemon cli

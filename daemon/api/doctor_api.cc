@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine, checked in the environment that tasks get: the daemon's.
+#include "daemon/api/api.h"
+#include "daemon/doctor/checks.h"
+
+namespace codexos::daemon {
+namespace {
+
+/// What only the loop may look at, once the slow part is done: helpers are parked meanwhile.
+void add_own_facts(ApiParts& parts, HostFacts& f) {
+  f.helpers.running = true;
+  f.helpers.wanted = parts.helpers.parks();
+  f.helpers.parked = parts.helpers.parked();
+  if (const Status s = parts.helpers.last_error(); !s.ok()) f.helpers.error = s.error().message;
+  if (const Status s = parts.store.check(); !s.ok()) f.state.database = s.error().message;
+  f.clock.stepped_us = clock_offset_us() - parts.clock_offset_us;
+}
+
+void doctor(ApiParts& parts, const CallPtr& call) {
+  parts.worker.submit([&parts, call, o = parts.machine]() -> Worker::Answer {
+    return [&parts, call, facts = gather_facts(o)]() mutable {
+      add_own_facts(parts, facts);
+      call->reply_with(200, judge_host(facts));
+    };
+  });
+}
+
+}  // namespace
+
+void add_doctor_route(ApiParts& parts, std::vector<Route>& routes) {
+  routes.push_back(Route{"GET", "/v1/doctor", "Checks of the machine, with causes and fixes",
+                         [&parts](CallPtr call) { doctor(parts, call); }});
+}
+
+}  // namespace codexos::daemon
