@@ -60,7 +60,7 @@ Result<Printed> read_program(SpawnOptions o, int64_t patience_ms) {
 std::string find_on_path(const std::string& name, const std::string& path) {
   for (size_t at = 0; at <= path.size();) {
     const size_t end = std::min(path.find(':', at), path.size());
-    const std::string file = path.substr(at, end - at) + "/" + name;
+    std::string file = path.substr(at, end - at) + "/" + name;
     struct stat st {};
     if (end > at && access(file.c_str(), X_OK) == 0 && stat(file.c_str(), &st) == 0 &&
         S_ISREG(st.st_mode))

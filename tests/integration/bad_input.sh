@@ -37,7 +37,7 @@ for flag in '--secret X' '--memory 1GiB' '--cpus 1' '--pids 5' \
   expect_error 125 'not available in this version' codexos run $flag -- true
 done
 for verb in approve deny timeline replay fork debug secret budget memory mcp eval market \
-  tenant user role token login audit usage billing backup restore db metrics doctor top stats config; do
+  tenant user role token login audit usage billing backup restore db metrics top stats config; do
   expect_error 2 'not available in this version' codexos "$verb"
 done
 expect_error 2 'not available in this version' codexos --tenant other ps

@@ -55,6 +55,15 @@ expect_has "$err" 'fixed: chmod 700'
 expect_ok doctor --fix
 expect_eq "$(json '.fixed | length' <<<"$out")" 0
 
+step 'a state folder that we cannot write to: no daemon can begin in it, --fix helps all the same'
+expect_ok codexos daemon stop
+chmod 500 "$CODEXOS_HOME"
+expect_code 6 doctor
+expect_has "$(cause state-folder)" 'we cannot work in it'
+is_root || expect_has "$(cause daemon)" 'Permission denied'
+expect_ok doctor --fix
+expect_eq "$(verdict daemon)" ok
+
 step 'a daemon that is stopped'
 pid=$(daemon_pid)
 kill -STOP "$pid"
