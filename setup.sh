@@ -62,6 +62,7 @@ zsh|zsh|15|its completion
 fish|fish|20|its completion
 busybox-static|busybox|2|a static program inside a task
 musl-tools|musl-gcc|3|a musl program inside a task
+python3-jsonschema|lib/python3/dist-packages/jsonschema/__init__.py|2|what is printed against the schemas
 python3-asyncssh|lib/python3/dist-packages/asyncssh/__init__.py|10|git over ssh from inside a task
 '
 # The same, and big: only with --long or --all-packages.

@@ -44,6 +44,7 @@ constexpr int64_t kLookAgainMs = 20;
 constexpr const char* kUsage =
     "usage: codexosd [--foreground] [--ready-fd N]\n"
     "       codexosd plan -- CMD [ARG...]     the plan of CMD here, for codexos-exec\n"
+    "       codexosd openapi                  the API, as schema/openapi.yaml has it\n"
     "       codexosd doctor                   checks of this machine, as JSON\n"
     "       codexosd --version\n";
 
@@ -413,6 +414,10 @@ int main(int argc, char** argv) {
   codexos::daemon::Options options;
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
     std::printf("codexosd %s (%s)\n", codexos::kVersion, codexos::kBuildId);
+    return 0;
+  }
+  if (argc == 2 && std::strcmp(argv[1], "openapi") == 0) {
+    std::fputs(codexos::daemon::openapi_text().c_str(), stdout);
     return 0;
   }
   if (!codexos::daemon::parse(argc, argv, options)) {

@@ -8,6 +8,7 @@
 #include "cli/render.h"
 #include "core/policy/policy.h"
 #include "core/wire/event.h"
+#include "core/wire/task.h"
 
 namespace codexos::cli {
 namespace {
@@ -18,6 +19,7 @@ struct Row {
 };
 constexpr std::array kRows{
     Row{"policy", [] { return json::schema_text<policy::PolicyFile>("CodexOS policy file"); }},
+    Row{"task", [] { return json::schema_text<wire::Task>("CodexOS task"); }},
     Row{"event", [] { return json::schema_text<wire::Event>("CodexOS event"); }}};
 
 }  // namespace

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/policy/yaml.h"
 
+#include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 #include <vector>
@@ -210,6 +212,47 @@ Result<Document> parse(std::string_view text, std::string file) {
   }
   if (d.value.is_null()) d.value = Value::object();
   return d;
+}
+
+namespace {
+
+/// Text that would be read as something else is put into quotes.
+void emit_text(YAML::Emitter& out, const std::string& text) {
+  if (!plain_scalar(text).is_string()) out << YAML::DoubleQuoted;
+  out << text;
+}
+
+void emit(YAML::Emitter& out, const Value& v) {  // NOLINT(misc-no-recursion): as deep as the value
+  if (v.is_object()) {
+    out << (v.empty() ? YAML::Flow : YAML::Block) << YAML::BeginMap;
+    for (auto it = v.begin(); it != v.end(); ++it) {
+      out << YAML::Key;
+      emit_text(out, it.key());
+      out << YAML::Value;
+      emit(out, it.value());
+    }
+    out << YAML::EndMap;
+  } else if (v.is_array()) {
+    const bool flat =
+        std::none_of(v.begin(), v.end(), [](const Value& x) { return x.is_structured(); });
+    out << (flat ? YAML::Flow : YAML::Block) << YAML::BeginSeq;
+    for (const auto& x : v) emit(out, x);
+    out << YAML::EndSeq;
+  } else if (v.is_string()) {
+    emit_text(out, v.get<std::string>());
+  } else if (v.is_null()) {
+    out << YAML::Null;
+  } else {
+    out << json::dump(v);
+  }
+}
+
+}  // namespace
+
+std::string write(const Value& value) {
+  YAML::Emitter out;
+  emit(out, value);
+  return std::string(out.c_str()) + "\n";
 }
 
 }  // namespace codexos::yaml

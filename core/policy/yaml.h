@@ -33,6 +33,9 @@ struct Document {
 /// Error invalid names file and line. An empty document is an empty object.
 Result<Document> parse(std::string_view text, std::string file);
 
+/// The value as a document in block style, keys in their order, with a newline behind it.
+std::string write(const json::Value& value);
+
 /// What the codec had to say about a field, with its line.
 Error place_error(const Document& d, Error e);
 

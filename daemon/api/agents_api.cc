@@ -42,15 +42,19 @@ void revoke(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_agent_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes agent_routes() {
+  return {
+      {"POST", "/v1/agents/query", "Agents, as the caller in the body finds them",
+       json_of<wire::AgentQuery>("AgentQuery"), json_of<wire::AgentList>("AgentList"), query},
+      {"POST", "/v1/agents/{name}/login", "Share the caller's login with this agent's tasks",
+       json_of<wire::AgentQuery>("AgentQuery"), json_of<wire::AgentLogin>("AgentLogin"), share},
+      {"DELETE",
+       "/v1/agents/{name}/login",
+       "Share it no more",
+       {},
+       json_of<wire::AgentLogin>("AgentLogin"),
+       revoke},
   };
-  add("POST", "/v1/agents/query", "Agents, as the caller in the body finds them", query);
-  add("POST", "/v1/agents/{name}/login", "Share the caller's login with this agent's tasks", share);
-  add("DELETE", "/v1/agents/{name}/login", "Share it no more", revoke);
 }
 
 }  // namespace codexos::daemon

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json/schema.h"
 #include "core/os/loop.h"
 #include "core/os/place.h"
 #include "daemon/api/server.h"
@@ -41,18 +42,54 @@ struct ApiParts {
   std::function<void()> stop;   // ends the loop after what waits was sent
 };
 
-void add_task_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_stream_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_diff_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_control_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_policy_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_apply_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_agent_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes);
-void add_doctor_route(ApiParts& parts, std::vector<Route>& routes);
-/// All of them, in the order in which they are matched. `parts` must stay where it is.
+/// What a body is, by the name and the schema of its type. Empty: there is none.
+struct BodyType {
+  std::string_view name;
+  std::string (*schema)() = nullptr;  // JSON, see core/json/schema.h
+  std::string_view media = "application/json";
+};
+template <class T>
+BodyType json_of(std::string_view name) {
+  return {name, [] { return json::dump(json::schema_of<T>()); }};
+}
+/// One T a line.
+template <class T>
+BodyType lines_of(std::string_view name) {
+  return {name, [] { return json::dump(json::schema_of<T>()); }, "application/x-ndjson"};
+}
+
+/// A row of the table that requests are matched with, and that schema/openapi.yaml is drawn from.
+struct ApiRoute {
+  std::string_view method;
+  std::string_view pattern;  // "/v1/tasks/{id}/stop"
+  std::string_view summary;
+  BodyType takes, gives;
+  void (*handler)(ApiParts&, const CallPtr&) = nullptr;
+  /// Names separated by spaces; "=number" or "=flag" behind those that are not text.
+  std::string_view query = "";
+  int status = 200;
+  bool frames = false;  // with Upgrade: codexos-frames/1 the connection becomes a task's
+  /// Waits while a task that an earlier daemon left is being taken over.
+  bool when_reachable = false;
+};
+using ApiRoutes = std::vector<ApiRoute>;
+
+ApiRoutes task_routes();
+ApiRoutes stream_routes();
+ApiRoutes diff_routes();
+ApiRoutes control_routes();
+ApiRoutes policy_routes();
+ApiRoutes snapshot_routes();
+ApiRoutes apply_routes();
+ApiRoutes agent_routes();
+ApiRoutes daemon_routes();
+ApiRoutes doctor_routes();
+/// All of them, in the order in which they are matched.
+ApiRoutes api_routes();
+/// The same for the server. `parts` must stay where it is.
 std::vector<Route> make_routes(ApiParts& parts);
+/// schema/openapi.yaml (OpenAPI 3.1).
+std::string openapi_text();
 
 // What handlers share.
 

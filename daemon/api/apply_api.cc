@@ -54,17 +54,23 @@ void last_applied(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_apply_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes apply_routes() {
+  return {
+      {"GET",
+       "/v1/applied/last",
+       "The task that was applied last in a folder's workspace",
+       {},
+       json_of<wire::Task>("Task"),
+       last_applied,
+       "cwd"},
+      {"POST", "/v1/tasks/{id}/apply", "Take the changes of an ended task over",
+       json_of<wire::ApplyBody>("ApplyBody"), json_of<wire::ApplyResult>("ApplyResult"), apply},
+      {"POST", "/v1/tasks/{id}/undo", "Undo the last apply, or undo, of a task",
+       json_of<wire::UndoBody>("UndoBody"), json_of<wire::ApplyResult>("ApplyResult"), undo,
+       "apply"},
+      {"POST", "/v1/tasks/{id}/discard", "Drop the changes of an ended task",
+       json_of<wire::DiscardBody>("DiscardBody"), json_of<wire::Task>("Task"), discard},
   };
-  add("GET", "/v1/applied/last", "The task that was applied last in a folder's workspace",
-      last_applied);
-  add("POST", "/v1/tasks/{id}/apply", "Take the changes of an ended task over", apply);
-  add("POST", "/v1/tasks/{id}/undo", "Undo the last apply, or undo, of a task", undo);
-  add("POST", "/v1/tasks/{id}/discard", "Drop the changes of an ended task", discard);
 }
 
 }  // namespace codexos::daemon

@@ -113,25 +113,60 @@ void exec(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_control_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(Route{method, pattern, summary, [&parts, handler](CallPtr call) {
-                             parts.supervisor.when_reachable(call->param(0),
-                                                             [&parts, handler, call] {
-                                                               if (!call->gone())
-                                                                 handler(parts, call);
-                                                             });
-                           }});
+ApiRoutes control_routes() {
+  return {
+      {"POST", "/v1/tasks/{id}/stop", "TERM, after the grace KILL; answers when it has ended",
+       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), stop, "", 200, false,
+       true},
+      {"POST", "/v1/tasks/{id}/kill", "KILL, or send another signal",
+       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), kill, "", 200, false,
+       true},
+      {"POST",
+       "/v1/tasks/{id}/pause",
+       "Stop all processes of a task",
+       {},
+       json_of<wire::Task>("Task"),
+       pause,
+       "",
+       200,
+       false,
+       true},
+      {"POST",
+       "/v1/tasks/{id}/resume",
+       "Let them go on",
+       {},
+       json_of<wire::Task>("Task"),
+       resume,
+       "",
+       200,
+       false,
+       true},
+      {"POST", "/v1/tasks/{id}/net", "Change what it may reach", json_of<wire::NetBody>("NetBody"),
+       json_of<wire::Task>("Task"), change_network, "", 200, false, true},
+      {"POST",
+       "/v1/tasks/{id}/attach",
+       "One more client; only with Upgrade",
+       {},
+       {},
+       attach,
+       "input=flag replay_bytes=number",
+       101,
+       true,
+       true},
+      {"POST", "/v1/tasks/{id}/exec", "One more program in the task's sandbox",
+       json_of<wire::ExecCreate>("ExecCreate"), json_of<ExecMade>("ExecMade"), exec, "", 201, true,
+       true},
+      {"DELETE",
+       "/v1/tasks/{id}",
+       "Forget a task; force: ends it first",
+       {},
+       json_of<wire::Task>("Task"),
+       remove,
+       "force=flag",
+       200,
+       false,
+       true},
   };
-  add("POST", "/v1/tasks/{id}/stop", "TERM, after the grace KILL; answers when it has ended", stop);
-  add("POST", "/v1/tasks/{id}/kill", "KILL, or send another signal", kill);
-  add("POST", "/v1/tasks/{id}/pause", "Stop all processes of a task", pause);
-  add("POST", "/v1/tasks/{id}/resume", "Let them go on", resume);
-  add("POST", "/v1/tasks/{id}/net", "Change what it may reach", change_network);
-  add("POST", "/v1/tasks/{id}/attach", "One more client, over codexos-frames/1", attach);
-  add("POST", "/v1/tasks/{id}/exec", "One more program in the task's sandbox", exec);
-  add("DELETE", "/v1/tasks/{id}", "Forget a task; force=1 ends it first", remove);
 }
 
 }  // namespace codexos::daemon

@@ -59,17 +59,30 @@ void stop(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_daemon_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes daemon_routes() {
+  return {
+      {"GET",
+       "/v1/status",
+       "The daemon: pid, version, folder",
+       {},
+       json_of<wire::DaemonStatus>("DaemonStatus"),
+       status},
+      {"GET",
+       "/v1/health",
+       "Whether tasks can be started; 503 when not",
+       {},
+       json_of<wire::Health>("Health"),
+       health},
+      {"GET", "/v1/version", "Version and build", {}, json_of<wire::Version>("Version"), version},
+      {"POST", "/v1/prune", "Forget ended tasks and give their space back",
+       json_of<wire::PruneBody>("PruneBody"), json_of<wire::PruneResult>("PruneResult"), prune},
+      {"POST",
+       "/v1/daemon/stop",
+       "End the daemon; tasks go on",
+       {},
+       json_of<wire::DaemonStatus>("DaemonStatus"),
+       stop},
   };
-  add("GET", "/v1/status", "The daemon: pid, version, folder", status);
-  add("GET", "/v1/health", "Whether tasks can be started; 503 when not", health);
-  add("GET", "/v1/version", "Version and build", version);
-  add("POST", "/v1/prune", "Forget ended tasks and give their space back", prune);
-  add("POST", "/v1/daemon/stop", "End the daemon; tasks go on", stop);
 }
 
 }  // namespace codexos::daemon

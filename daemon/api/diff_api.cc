@@ -47,15 +47,23 @@ void diff(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_diff_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{"GET", pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes diff_routes() {
+  return {
+      {"GET",
+       "/v1/tasks/{id}/changes",
+       "What a task changed in its workspace; path, path1 ...: only there",
+       {},
+       json_of<wire::ChangeList>("ChangeList"),
+       changes,
+       "all=flag stat=flag path"},
+      {"GET",
+       "/v1/tasks/{id}/diff",
+       "The same as a patch",
+       {},
+       {"Patch", nullptr, "text/x-diff"},
+       diff,
+       "all=flag path"},
   };
-  add("/v1/tasks/{id}/changes",
-      "What a task changed in its workspace; all=1, stat=1, path=", changes);
-  add("/v1/tasks/{id}/diff", "The same as a patch; all=1, path=", diff);
 }
 
 }  // namespace codexos::daemon

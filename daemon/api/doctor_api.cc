@@ -27,9 +27,13 @@ void doctor(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_doctor_route(ApiParts& parts, std::vector<Route>& routes) {
-  routes.push_back(Route{"GET", "/v1/doctor", "Checks of the machine, with causes and fixes",
-                         [&parts](CallPtr call) { doctor(parts, call); }});
+ApiRoutes doctor_routes() {
+  return {{"GET",
+           "/v1/doctor",
+           "Checks of the machine, with causes and fixes",
+           {},
+           json_of<wire::DoctorReport>("DoctorReport"),
+           doctor}};
 }
 
 }  // namespace codexos::daemon

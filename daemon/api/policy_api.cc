@@ -130,22 +130,50 @@ void revoke(ApiParts& parts, const CallPtr& call) { answer(*call, revoked(parts,
 
 }  // namespace
 
-void add_policy_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes policy_routes() {
+  return {
+      {"POST", "/v1/policy/show", "What a task in a folder may do, and who says so",
+       json_of<policy::PolicyQuery>("PolicyQuery"), json_of<policy::PolicyView>("PolicyView"),
+       show},
+      {"POST", "/v1/policy/check", "What is wrong with policy files",
+       json_of<policy::PolicyQuery>("PolicyQuery"), json_of<policy::PolicyCheck>("PolicyCheck"),
+       check},
+      {"POST", "/v1/policy/test", "Ask a policy questions", json_of<policy::TestBody>("TestBody"),
+       json_of<policy::TestReport>("TestReport"), test},
+      {"GET",
+       "/v1/tasks/{id}/policy",
+       "What the task may do, and who said so",
+       {},
+       json_of<policy::PolicyView>("PolicyView"),
+       task_policy},
+      {"GET",
+       "/v1/tasks/{id}/why",
+       "What was refused to the task, and what would allow it",
+       {},
+       json_of<policy::Why>("Why"),
+       why},
+      {"GET",
+       "/v1/tasks/{id}/policy/suggest",
+       "The smallest policy that gives the task what it had and what it was refused",
+       {},
+       json_of<policy::PolicyView>("PolicyView"),
+       suggest},
+      {"GET",
+       "/v1/trust",
+       "Projects that are trusted",
+       {},
+       json_of<policy::TrustedList>("TrustedList"),
+       list},
+      {"POST", "/v1/trust", "Trust a project's .codexos.yaml as it is now",
+       json_of<policy::TrustBody>("TrustBody"), json_of<policy::Trusted>("Trusted"), trust},
+      {"DELETE",
+       "/v1/trust",
+       "Trust a project no more",
+       {},
+       json_of<policy::Trusted>("Trusted"),
+       revoke,
+       "path"},
   };
-  add("POST", "/v1/policy/show", "What a task in a folder may do, and who says so", show);
-  add("POST", "/v1/policy/check", "What is wrong with policy files", check);
-  add("POST", "/v1/policy/test", "Ask a policy questions", test);
-  add("GET", "/v1/tasks/{id}/policy", "What the task may do, and who said so", task_policy);
-  add("GET", "/v1/tasks/{id}/why", "What was refused to the task, and what would allow it", why);
-  add("GET", "/v1/tasks/{id}/policy/suggest",
-      "The smallest policy that gives the task what it had and what it was refused", suggest);
-  add("GET", "/v1/trust", "Projects that are trusted", list);
-  add("POST", "/v1/trust", "Trust a project's .codexos.yaml as it is now", trust);
-  add("DELETE", "/v1/trust", "Trust a project no more", revoke);
 }
 
 }  // namespace codexos::daemon

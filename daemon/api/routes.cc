@@ -7,19 +7,34 @@
 
 namespace codexos::daemon {
 
+namespace {
+
+std::function<void(CallPtr)> bind(ApiParts& parts, const ApiRoute& r) {
+  if (!r.when_reachable)
+    return [&parts, handler = r.handler](const CallPtr& call) { handler(parts, call); };
+  return [&parts, handler = r.handler](const CallPtr& call) {
+    parts.supervisor.when_reachable(call->param(0), [&parts, handler, call] {
+      if (!call->gone()) handler(parts, call);
+    });
+  };
+}
+
+}  // namespace
+
+ApiRoutes api_routes() {
+  ApiRoutes out;
+  // /v1/tasks/last and friends are before /v1/tasks/{id}
+  for (const auto& part :
+       {stream_routes(), task_routes(), diff_routes(), control_routes(), snapshot_routes(),
+        apply_routes(), policy_routes(), agent_routes(), daemon_routes(), doctor_routes()})
+    out.insert(out.end(), part.begin(), part.end());
+  return out;
+}
+
 std::vector<Route> make_routes(ApiParts& parts) {
-  std::vector<Route> routes;
-  add_stream_routes(parts, routes);  // /v1/tasks/last and friends are before /v1/tasks/{id}
-  add_task_routes(parts, routes);
-  add_diff_routes(parts, routes);
-  add_control_routes(parts, routes);
-  add_snapshot_routes(parts, routes);
-  add_apply_routes(parts, routes);
-  add_policy_routes(parts, routes);
-  add_agent_routes(parts, routes);
-  add_daemon_routes(parts, routes);
-  add_doctor_route(parts, routes);
-  return routes;
+  std::vector<Route> out;
+  for (const auto& r : api_routes()) out.push_back(Route{r.method, r.pattern, bind(parts, r)});
+  return out;
 }
 
 Result<uint64_t> query_number(const Call& call, const std::string& name, uint64_t fallback) {

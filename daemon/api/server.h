@@ -74,7 +74,6 @@ using CallPtr = std::shared_ptr<Call>;
 struct Route {
   std::string_view method;
   std::string_view pattern;  // "/v1/tasks/{id}/stop"
-  std::string_view summary;  // for openapi.yaml
   std::function<void(CallPtr)> handler;
 };
 

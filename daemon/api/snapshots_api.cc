@@ -34,19 +34,36 @@ void restore(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_snapshot_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes snapshot_routes() {
+  return {
+      {"POST", "/v1/tasks/{id}/snapshots", "Keep the task's changes as they are now",
+       json_of<wire::SnapshotBody>("SnapshotBody"), json_of<wire::Snapshot>("Snapshot"), create, "",
+       201},
+      {"GET",
+       "/v1/tasks/{id}/snapshots",
+       "List a task's snapshots",
+       {},
+       json_of<wire::SnapshotList>("SnapshotList"),
+       list},
+      {"DELETE",
+       "/v1/tasks/{id}/snapshots/{name}",
+       "Remove a snapshot",
+       {},
+       json_of<wire::Snapshot>("Snapshot"),
+       remove},
+      {"POST",
+       "/v1/tasks/{id}/snapshots/{name}/open",
+       "Make its layers, so that a task can start from TASK@NAME",
+       {},
+       json_of<wire::Snapshot>("Snapshot"),
+       open},
+      {"POST",
+       "/v1/tasks/{id}/snapshots/{name}/restore",
+       "Put the state back as an ended task's changes",
+       {},
+       json_of<wire::Task>("Task"),
+       restore},
   };
-  add("POST", "/v1/tasks/{id}/snapshots", "Keep the task's changes as they are now", create);
-  add("GET", "/v1/tasks/{id}/snapshots", "List a task's snapshots", list);
-  add("DELETE", "/v1/tasks/{id}/snapshots/{name}", "Remove a snapshot", remove);
-  add("POST", "/v1/tasks/{id}/snapshots/{name}/open",
-      "Make its layers, so that a task can start from TASK@NAME", open);
-  add("POST", "/v1/tasks/{id}/snapshots/{name}/restore",
-      "Put the state back as an ended task's changes", restore);
 }
 
 }  // namespace codexos::daemon

@@ -177,28 +177,77 @@ Status follow(ApiParts& parts, const CallPtr& call, What what) {
   return {};
 }
 
+void stream(ApiParts& parts, const CallPtr& call, const What& what) {
+  if (auto s = follow(parts, call, what); !s.ok()) call->fail(s.error());
+}
+
+void events(ApiParts& parts, const CallPtr& call) {
+  What what;
+  what.events = true;
+  stream(parts, call, what);
+}
+void output(ApiParts& parts, const CallPtr& call) {
+  What what;
+  what.output = true;
+  stream(parts, call, what);
+}
+void both(ApiParts& parts, const CallPtr& call) {
+  What what;
+  what.events = what.output = true;
+  stream(parts, call, what);
+}
+void end(ApiParts& parts, const CallPtr& call) {
+  What what;
+  what.end = what.follow = true;
+  stream(parts, call, what);
+}
+
+/// Told apart by `type` and `stream`.
+std::string stream_line() {
+  json::Value out = json::Value::object();
+  out["anyOf"] = {json::schema_of<wire::Event>(), json::schema_of<wire::OutputLine>()};
+  return json::dump(out);
+}
+
 }  // namespace
 
-void add_stream_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view pattern, std::string_view summary, What what) {
-    routes.push_back(Route{"GET", pattern, summary, [&parts, what](CallPtr call) {
-                             if (auto s = follow(parts, call, what); !s.ok()) call->fail(s.error());
-                           }});
+ApiRoutes stream_routes() {
+  return {
+      {"GET",
+       "/v1/events",
+       "All events; since: an event's order",
+       {},
+       lines_of<wire::Event>("Event"),
+       events,
+       "since=number follow=flag"},
+      {"GET",
+       "/v1/tasks/{id}/events",
+       "A task's events; since: an event's seq",
+       {},
+       lines_of<wire::Event>("Event"),
+       events,
+       "since=number follow=flag"},
+      {"GET",
+       "/v1/tasks/{id}/logs",
+       "A task's output; tail: lines",
+       {},
+       lines_of<wire::OutputLine>("OutputLine"),
+       output,
+       "follow=flag from_stdout=number from_stderr=number tail=number stream"},
+      {"GET",
+       "/v1/tasks/{id}/stream",
+       "Events and output until task.ended",
+       {},
+       {"StreamLine", stream_line, "application/x-ndjson"},
+       both,
+       "since=number follow=flag from_stdout=number from_stderr=number"},
+      {"GET",
+       "/v1/tasks/{id}/wait",
+       "One line with the task when it has ended",
+       {},
+       lines_of<wire::Task>("Task"),
+       end},
   };
-  What events;
-  events.events = true;
-  What output;
-  output.output = true;
-  What both;
-  both.events = both.output = true;
-  What end;
-  end.end = end.follow = true;
-  add("/v1/events", "All events; since=ORDER, follow=1", events);
-  add("/v1/tasks/{id}/events", "A task's events; since=SEQ, follow=1", events);
-  add("/v1/tasks/{id}/logs",
-      "A task's output; follow=1, from_stdout=, from_stderr=, tail=LINES, stream=", output);
-  add("/v1/tasks/{id}/stream", "Events and output until task.ended; follow=1", both);
-  add("/v1/tasks/{id}/wait", "One line with the task when it has ended", end);
 }
 
 }  // namespace codexos::daemon

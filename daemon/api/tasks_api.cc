@@ -118,16 +118,26 @@ void last(ApiParts& parts, const CallPtr& call) {
 
 }  // namespace
 
-void add_task_routes(ApiParts& parts, std::vector<Route>& routes) {
-  const auto add = [&](std::string_view method, std::string_view pattern, std::string_view summary,
-                       void (*handler)(ApiParts&, const CallPtr&)) {
-    routes.push_back(
-        Route{method, pattern, summary, [&parts, handler](CallPtr call) { handler(parts, call); }});
+ApiRoutes task_routes() {
+  return {
+      {"POST", "/v1/tasks", "Start a task; plan_only: what it would find",
+       json_of<wire::TaskCreate>("TaskCreate"), json_of<wire::Task>("Task"), create, "", 201, true},
+      {"GET",
+       "/v1/tasks",
+       "List tasks, newest first",
+       {},
+       json_of<wire::TaskList>("TaskList"),
+       list,
+       "all=flag workspace cursor limit=number"},
+      {"GET",
+       "/v1/tasks/last",
+       "The last task of a folder's workspace",
+       {},
+       json_of<wire::Task>("Task"),
+       last,
+       "cwd waiting=flag"},
+      {"GET", "/v1/tasks/{id}", "One task", {}, json_of<wire::Task>("Task"), show},
   };
-  add("POST", "/v1/tasks", "Start a task; with Upgrade: codexos-frames/1 attach to it", create);
-  add("GET", "/v1/tasks", "List tasks, newest first", list);
-  add("GET", "/v1/tasks/last", "The last task of a folder's workspace", last);
-  add("GET", "/v1/tasks/{id}", "One task", show);
 }
 
 }  // namespace codexos::daemon

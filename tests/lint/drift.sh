@@ -16,6 +16,8 @@ same completions/_codexos codexos completion zsh
 same completions/codexos.fish codexos completion fish
 same man/codexos.1 codexos __man
 same schema/policy.schema.json codexos __schema policy
+same schema/openapi.yaml codexosd openapi
+same schema/task.schema.json codexos __schema task
 same schema/event.schema.json codexos __schema event
 if command -v mandoc >/dev/null; then
   for page in man/*.[1-9]; do

@@ -94,5 +94,18 @@ TEST_CASE("size and depth are bounded") {
   CHECK(why("name: \"\xff\"\n").find("UTF-8") != std::string::npos);
 }
 
+TEST_CASE("what is written is read as the same value") {
+  const auto value = json::parse(
+      R"({"plain":"text","empty":"","yes":"true","number":"12","null":"null","tilde":"~",
+          "colon":"a: b","hash":"#x","lines":"a\nb","quote":"\"q\" 'r'","list":[1,-2,0.5,true,null],
+          "none":[],"nothing":{},"deep":[{"a":[{"b":"c"}]},["x"]],"key: odd":1,"12":2})");
+  REQUIRE(value.ok());
+  const std::string text = write(*value);
+  CHECK(text.back() == '\n');
+  const auto read = parse(text, "written");
+  REQUIRE(read.ok());
+  CHECK(json::dump(read->value) == json::dump(*value));
+}
+
 }  // namespace
 }  // namespace codexos::yaml

@@ -66,25 +66,24 @@ class Fixture {
  private:
   std::vector<Route> routes() {
     return {
-        {"GET", "/v1/echo/{a}/x/{b}", "",
-         [](CallPtr c) { c->reply(200, c->param(0) + c->param(1)); }},
-        {"POST", "/v1/echo", "",
+        {"GET", "/v1/echo/{a}/x/{b}", [](CallPtr c) { c->reply(200, c->param(0) + c->param(1)); }},
+        {"POST", "/v1/echo",
          [this](CallPtr c) {
            fds_seen = c->fds().size();
            c->reply(201, c->request().body);
          }},
-        {"GET", "/v1/echo", "", [](CallPtr c) { c->reply(200, std::string(c->query("q"))); }},
-        {"GET", "/v1/fail", "",
+        {"GET", "/v1/echo", [](CallPtr c) { c->reply(200, std::string(c->query("q"))); }},
+        {"GET", "/v1/fail",
          [](CallPtr c) {
            c->fail(Error{Code::conflict, "it is so", "do this"});
          }},
-        {"GET", "/v1/later", "",
+        {"GET", "/v1/later",
          [this](CallPtr c) {
            ++asked;
            c->on_gone([this] { ++gone; });
            loop_->after_ms(30, "later", [c] { c->reply(200, "later"); });
          }},
-        {"GET", "/v1/never", "",
+        {"GET", "/v1/never",
          [this](CallPtr c) {
            ++asked;
            held_ = c;
@@ -93,7 +92,7 @@ class Fixture {
              ++gone;
            });
          }},
-        {"GET", "/v1/stream", "",
+        {"GET", "/v1/stream",
          [this](CallPtr c) {
            c->start_stream();
            c->send_line(R"({"n":1})");
@@ -102,13 +101,13 @@ class Fixture {
              c->end_stream();
            });
          }},
-        {"GET", "/v1/broken-stream", "",
+        {"GET", "/v1/broken-stream",
          [](CallPtr c) {
            c->start_stream();
            c->send_line(R"({"n":1})");
            c->fail(Error{Code::internal, "cannot go on", {}});
          }},
-        {"GET", "/v1/flood", "",
+        {"GET", "/v1/flood",
          [this](CallPtr c) {
            c->start_stream();
            c->on_drain([this, c] {
@@ -117,7 +116,7 @@ class Fixture {
            });
            while (!c->backlogged()) c->send_line(std::string(100000, 'x'));
          }},
-        {"POST", "/v1/upgrade", "",
+        {"POST", "/v1/upgrade",
          [this](CallPtr c) {
            shim_ = *c->duplicate_connection();
            c->upgraded([this] { ++upgraded; }, "abc");
@@ -190,12 +189,12 @@ std::string get(const std::string& target) {
 }
 
 TEST_CASE("routes match segment by segment, and tell a wrong method from a wrong path") {
-  const std::vector<Route> routes{{"GET", "/v1/tasks", "", nullptr},
-                                  {"POST", "/v1/tasks", "", nullptr},
-                                  {"GET", "/v1/tasks/last", "", nullptr},
-                                  {"GET", "/v1/tasks/{id}", "", nullptr},
-                                  {"POST", "/v1/tasks/{id}/stop", "", nullptr},
-                                  {"GET", "/", "", nullptr}};
+  const std::vector<Route> routes{{"GET", "/v1/tasks", nullptr},
+                                  {"POST", "/v1/tasks", nullptr},
+                                  {"GET", "/v1/tasks/last", nullptr},
+                                  {"GET", "/v1/tasks/{id}", nullptr},
+                                  {"POST", "/v1/tasks/{id}/stop", nullptr},
+                                  {"GET", "/", nullptr}};
   const auto at = [&](std::string_view m, std::string_view p) {
     const Match match = find_route(routes, m, p);
     return match.route == nullptr ? -1 : static_cast<int>(match.route - routes.data());
