@@ -39,6 +39,11 @@ void resume(ApiParts& parts, const CallPtr& call) {
   parts.supervisor.resume(call->param(0), reply_later(call));
 }
 
+void stats(ApiParts& parts, const CallPtr& call) {
+  parts.supervisor.stats(call->param(0),
+                         [call](const Result<wire::TaskStats>& r) { answer(*call, r); });
+}
+
 void change_network(ApiParts& parts, const CallPtr& call) {
   const auto body = decode_body<wire::NetBody>(*call);
   if (!body.ok()) return call->fail(body.error());
@@ -128,6 +133,7 @@ void add_control_routes(ApiParts& parts, std::vector<Route>& routes) {
   add("POST", "/v1/tasks/{id}/kill", "KILL, or send another signal", kill);
   add("POST", "/v1/tasks/{id}/pause", "Stop all processes of a task", pause);
   add("POST", "/v1/tasks/{id}/resume", "Let them go on", resume);
+  add("GET", "/v1/tasks/{id}/stats", "What it uses now", stats);
   add("POST", "/v1/tasks/{id}/net", "Change what it may reach", change_network);
   add("POST", "/v1/tasks/{id}/attach", "One more client, over codexos-frames/1", attach);
   add("POST", "/v1/tasks/{id}/exec", "One more program in the task's sandbox", exec);

@@ -120,6 +120,8 @@ bool clone_inner(const View& view, unsigned long namespaces, Body inner, pid_t& 
   c.fds = &none;
   c.seams = std::move(s.seams);
   c.network = std::move(s.network);
+  c.view = &plan.view;
+  c.layers = std::move(s.layers);
   _exit(run_shim(c));
 }
 

@@ -36,6 +36,7 @@ struct Sandbox {
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
   SeamsListener seams;
   Network network;
+  std::vector<Fd> layers;  // what is held back, where the job has a disk limit: O_PATH
 };
 
 /// What a zygote has ready: the *units* of the view, each a read-only tmpfs with all that is put
