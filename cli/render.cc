@@ -175,6 +175,10 @@ std::string size_text(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", x, kUnits[unit]);
 }
 
+std::string limit_line(const wire::LimitHeld& l) {
+  return fmt::format("{} ({})", l.value, l.by.empty() ? "not held: " + l.why : l.by);
+}
+
 std::string changes_text(const wire::ChangeCount& c) {
   struct Part {
     uint64_t n;

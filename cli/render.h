@@ -51,6 +51,8 @@ std::string age(std::string_view rfc3339, int64_t now_us);
 std::string span_text(uint64_t us);
 /// "12 KiB".
 std::string size_text(uint64_t bytes);
+/// "512MiB (cgroup v1)", "1.5 (not held: ...)".
+std::string limit_line(const wire::LimitHeld& l);
 /// "2 added, 1 modified"; empty when there are none.
 std::string changes_text(const wire::ChangeCount& c);
 

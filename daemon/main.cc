@@ -268,6 +268,8 @@ Status serve(const Options& options, const Place& place, int sockets) {
   planner_options.home = place.home;
   if (geteuid() == 0)
     planner_options.task_host_uid = planner_options.task_host_gid = kRootTaskHostId;
+  Cgroups cgroups(place.home);
+  planner_options.cgroups = &cgroups;
   planner_options.force_copy = getenv("CODEXOS_FORCE_COPY") != nullptr;
 
   CODEXOS_ASSIGN(const auto loop, Loop::make());
@@ -294,7 +296,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,
-                                        network, place.home, boot_id()});
+                                        network, cgroups, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
   Retention retention(
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);

@@ -77,7 +77,7 @@ Result<std::string> version_of(Client& client, const wire::AgentQuery& query) {
   c.cwd = query.cwd;
   c.mode = wire::WorkspaceMode::none;
   constexpr uint64_t kLimitMs = 60000;
-  c.timeout_ms = kLimitMs;
+  c.limits.timeout_ms = kLimitMs;
   CODEXOS_ASSIGN(
       const std::string body,
       client.call(Request{"POST", "/v1/tasks", {}, json::encode(c, json::Defaults::omit)}));

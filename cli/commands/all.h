@@ -20,6 +20,7 @@ Result<int> inspect_task(Context& ctx, const Invocation& inv);
 Result<int> show_logs(Context& ctx, const Invocation& inv);
 Result<int> attach_task(Context& ctx, const Invocation& inv);
 Result<int> wait_for_tasks(Context& ctx, const Invocation& inv);
+Result<int> show_stats(Context& ctx, const Invocation& inv);
 Result<int> show_events(Context& ctx, const Invocation& inv);
 Result<int> exec_in_task(Context& ctx, const Invocation& inv);
 Result<int> stop_tasks(Context& ctx, const Invocation& inv);

@@ -38,9 +38,13 @@ std::string end_text(const wire::Task& t) {
 }
 
 std::string usage_text(const Usage& u) {
-  return fmt::format("{} wall, {} user, {} system, {} memory", span_text(u.wall_us),
-                     span_text(u.cpu_user_us), span_text(u.cpu_system_us),
-                     size_text(u.max_rss_bytes));
+  std::string out =
+      fmt::format("{} wall, {} user, {} system, {} memory", span_text(u.wall_us),
+                  span_text(u.cpu_user_us), span_text(u.cpu_system_us),
+                  size_text(u.memory_bytes.value_or(u.max_rss_bytes)));
+  if (u.pids) out += fmt::format(", {} processes", *u.pids);
+  if (u.disk_bytes) out += fmt::format(", {} disk", size_text(*u.disk_bytes));
+  return out;
 }
 
 std::string net_text(const wire::TaskNet& n) {
@@ -90,6 +94,7 @@ std::string summary(const wire::Task& t, bool color) {
   s.row("started", t.started_at);
   s.row("ended", t.ended_at);
   if (t.pid) s.row("pid", std::to_string(*t.pid));
+  for (const auto& l : t.limits) s.row("limit", l.name + " " + limit_line(l));
   if (t.usage) s.row("used", usage_text(*t.usage));
   for (const std::string& n : t.notes) s.row("note", n);
   return s.text();

@@ -169,6 +169,52 @@ constexpr std::string_view kSeeAlso = R"(.Sh SEE ALSO
 .Xr codexosd 8
 )";
 
+constexpr std::string_view kLimitsText = R"(.Sh LIMITS
+.Fl \-memory
+is what all processes of the task have together, with swap and with what they keep in
+.Pa /tmp , /var/tmp , /run , /dev/shm
+and the home folder.
+When it is used up the task is killed (cause
+.Li oom ,
+exit 137).
+There is none unless it is given or a policy says so.
+.Fl \-cpu\-time
+is that of all its processes together, also those that have ended (cause
+.Li time_limit ,
+exit 124; TERM, after 10 s KILL).
+.Fl \-disk
+is what is held back, scratch space and log together (cause
+.Li disk ,
+exit 125).
+Where changes are held back in a copy all of the copy counts; what is written through does not.
+.Fl \-pids
+ends nobody: no process is made beyond it, and without it beyond 16384.
+.Fl \-cpus
+slows down.
+Changes are kept in each case.
+When four fifths of memory, CPU time, disk or processes are used, one event
+.Li task.limit
+and a line on stderr say so.
+.Pp
+Memory, processors, CPU time and processes are held by the kernel where the daemon may make cgroups: below
+its own, of version 2 when that was delegated to it (as in
+.Li systemd-run \-\-user \-p Delegate=yes codexosd \-\-foreground )
+or is the root, else of version 1.
+Where it may not, the task's process 1 looks at its processes: every 5 to 200 ms, the more often the closer a limit is.
+Then
+.Fl \-cpus
+is not held, which a line on stderr says, and these are not seen: memory that the kernel uses for the task (sockets, pipes,
+page tables), CPU time of a process that begins and ends between two looks and that nobody waits for.
+Disk is always looked at; not seen is what lies in a folder that its owner may not read, or more than 200 folders deep.
+.Ic inspect
+and
+.Fl \-plan\-only
+say what holds each limit.
+A policy can demand that a cgroup does
+.Pq Xr codexos\-policy 5 ;
+without one tasks are then refused.
+)";
+
 constexpr std::string_view kCaveats = R"(.Sh CAVEATS
 Held-back changes lie in an overlay, which a program can tell from a plain folder in these ways:
 .Bl -bullet
@@ -227,6 +273,7 @@ Result<int> print_man(Context&, const Invocation&) {
   out += kEnvironment;
   out += setting_items();
   out += exit_status() + examples();
+  out += kLimitsText;
   out += kSeeAlso;
   out += kCaveats;
   CODEXOS_TRY(print(out));

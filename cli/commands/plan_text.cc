@@ -17,15 +17,6 @@ std::string row(std::string_view name, std::string_view value) {
   return fmt::format("{:<12}{}\n", name, printable(value));
 }
 
-std::string limits(const wire::PlanView& p) {
-  std::string out;
-  if (p.timeout_ms > 0) out += fmt::format("time {}", span_text(p.timeout_ms * 1000));
-  if (p.idle_timeout_ms > 0)
-    out += fmt::format("{}without output {}", out.empty() ? "" : ", ",
-                       span_text(p.idle_timeout_ms * 1000));
-  return out.empty() ? "none" : out;
-}
-
 // Roles whose rows are the same for every task on this machine.
 constexpr std::array<std::string_view, 6> kAlike{"system", "etc",     "dev",
                                                  "proc",   "scratch", "cache"};
@@ -69,7 +60,8 @@ std::string plan_text(const wire::PlanView& p, bool all) {
   out += row("network", p.network);
   for (const auto& rule : p.allow) out += row("  may reach", rule);
   out += row("user id", std::to_string(p.inside_uid));
-  out += row("limits", limits(p));
+  out += row("limits", p.limits.empty() ? "none" : "");
+  for (const auto& l : p.limits) out += row("  " + l.name, limit_line(l));
   out += "\nfinds:\n" + finds(p, all);
   out += "\nenvironment:\n";
   for (const std::string& e : p.env) out += fmt::format("  {}\n", printable(e));

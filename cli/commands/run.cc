@@ -128,16 +128,13 @@ Status fill_labels(const Invocation& inv, wire::TaskCreate& c) {
 }
 
 Status fill_limits(const Invocation& inv, wire::TaskCreate& c) {
-  struct Limit {
-    std::string_view key;
-    uint64_t& to;
-  };
-  for (const Limit& l :
-       {Limit{"timeout", c.timeout_ms}, Limit{"idle-timeout", c.idle_timeout_ms}}) {
-    if (!inv.has(l.key)) continue;
-    auto ms = parse_duration(inv.value(l.key));
-    if (!ms.ok()) return std::move(ms).error().during(fmt::format("--{}", l.key));
-    l.to = *ms;
+  for (const LimitRow& row : kLimits) {
+    const std::string option = limit_option(row);
+    const std::string key = option.substr(2);
+    if (!inv.has(key)) continue;
+    auto amount = parse_limit(row, inv.value(key));
+    if (!amount.ok()) return std::move(amount).error().during(option);
+    c.limits.*(row.amount) = *amount;
   }
   return {};
 }
@@ -217,8 +214,10 @@ void fill_given(const Invocation& inv, wire::TaskCreate& c) {
   add("net", c.net == wire::Network::none);
   add("isolation", c.isolation == wire::Isolation::full);
   add("seccomp", c.seccomp == wire::SeccompProfile::default_);
-  add("timeout", c.timeout_ms == 0);
-  add("idle-timeout", c.idle_timeout_ms == 0);
+  for (const LimitRow& row : kLimits) {
+    const std::string key = limit_option(row).substr(2);
+    add(key.c_str(), c.limits.*(row.amount) == 0);
+  }
 }
 
 Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,

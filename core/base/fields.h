@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace codexos {
@@ -48,6 +49,12 @@ constexpr std::optional<E> find_enum(std::string_view name) {
     if (row.name == name) return row.value;
   return std::nullopt;
 }
+
+/// Text that may be written as a number as well: `pids: 100`.
+struct Scalar : std::string {
+  Scalar() = default;
+  Scalar(std::string s) : std::string(std::move(s)) {}  // NOLINT: implicit on purpose
+};
 
 struct NullVisitor {
   template <class T>

@@ -98,6 +98,7 @@ enum class LinkType : uint32_t {
   end_ack = 11,  // EndAck: the end is committed
   hello = 12,    // Hello with the secret, first message on shim.sock
   dial = 15,     // DialRequest: connect to a server of the task
+  measure = 16,  // what does it use now?
   // helper/shim -> daemon
   pid = 64,  // PidInfo + pidfd: sent by the zygote for its child
   parked = 65,
@@ -112,6 +113,8 @@ enum class LinkType : uint32_t {
   owner = 73,       // OwnerState: the owner left or detached
   network = 75,     // NetSockets + descriptors: of the task's network namespace; also after `state`
   dialled = 76,     // Dialled + the socket, where there is one
+  measured = 77,    // Measure
+  near_limit = 78,  // NearLimit
 };
 
 struct SpawnRequest {
@@ -314,6 +317,38 @@ struct Dialled {
   static void fields(Self& s, V& v) {
     v("id", s.id);
     v("error", s.error);
+  }
+};
+
+/// What all processes of the task use together.
+struct Measure {
+  uint64_t memory_bytes = 0;  // with swap, and with what is in its scratch space
+  uint64_t cpu_us = 0;        // since the start
+  uint64_t pids = 0;          // processes and threads
+  uint64_t scratch_bytes = 0;
+  uint64_t disk_bytes = 0;  // scratch space, log and, with a disk limit, held-back changes
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("memory_bytes", s.memory_bytes);
+    v("cpu_us", s.cpu_us);
+    v("pids", s.pids);
+    v("scratch_bytes", s.scratch_bytes);
+    v("disk_bytes", s.disk_bytes);
+  }
+};
+
+/// Most of a limit is used up: told once for each.
+struct NearLimit {
+  std::string limit;  // its key: core/base/limits.h
+  uint64_t used = 0;
+  uint64_t most = 0;
+  int64_t at_us = 0;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("limit", s.limit);
+    v("used", s.used);
+    v("most", s.most);
+    v("at_us", s.at_us);
   }
 };
 

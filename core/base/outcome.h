@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/base/fields.h"
@@ -129,8 +130,8 @@ inline TaskState state_of(const Outcome& o) {
   return cause_row(o.cause).state;
 }
 
-/// What the task used, as the shim can know it without a cgroup (getrusage(2) of all reaped
-/// children).
+/// What the task used: times by getrusage(2) of all reaped children, or by its cgroup. Where nobody
+/// had to measure the rest (it had no such limit), that is not known.
 struct Usage {
   uint64_t wall_us = 0;
   uint64_t cpu_user_us = 0;
@@ -138,6 +139,9 @@ struct Usage {
   uint64_t max_rss_bytes = 0;  // of the largest process
   uint64_t stdout_bytes = 0;
   uint64_t stderr_bytes = 0;
+  std::optional<uint64_t> memory_bytes;
+  std::optional<uint64_t> pids;
+  std::optional<uint64_t> disk_bytes;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("wall_us", s.wall_us, "wall time from exec to end, microseconds");
@@ -146,6 +150,11 @@ struct Usage {
     v("max_rss_bytes", s.max_rss_bytes, "largest resident set of one process, bytes");
     v("stdout_bytes", s.stdout_bytes, "bytes written to stdout (or the terminal)");
     v("stderr_bytes", s.stderr_bytes, "bytes written to stderr");
+    v("memory_bytes", s.memory_bytes,
+      "most memory of all its processes at once, with scratch space, as far as it was measured");
+    v("pids", s.pids, "most processes and threads at once, as far as it was measured");
+    v("disk_bytes", s.disk_bytes,
+      "most of held-back changes, scratch space and log at once, as far as it was measured");
   }
 };
 

@@ -235,6 +235,32 @@ struct Limit {  // setrlimit(2): resource number, soft = hard = value
   }
 };
 
+/// The task's own cgroup, by descriptors of files that the daemon has opened: the shim has no view
+/// of the hierarchy. Indices among the passed descriptors, -1: none.
+struct CgroupFiles {
+  int32_t version = 0;        // 1 or 2; 0: the task has no cgroup
+  std::vector<int32_t> join;  // cgroup.procs of each hierarchy, to write to
+  int32_t memory = -1;        // memory.usage_in_bytes; memory.current
+  int32_t memory_stat = -1;   // memory.stat
+  int32_t oom = -1;           // memory.oom_control; memory.events
+  int32_t cpu = -1;           // cpuacct.usage; cpu.stat
+  int32_t pids = -1;          // pids.current
+  int32_t freezer = -1;       // freezer.state; cgroup.freeze; to read and write
+  int32_t events = -1;        // version 2: cgroup.events
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("version", s.version);
+    v("join", s.join);
+    v("memory", s.memory);
+    v("memory_stat", s.memory_stat);
+    v("oom", s.oom);
+    v("cpu", s.cpu);
+    v("pids", s.pids);
+    v("freezer", s.freezer);
+    v("events", s.events);
+  }
+};
+
 /// Where one of the program's descriptors 0, 1, 2 goes.
 enum class Stdio : int {
   null,    // /dev/null
@@ -279,6 +305,13 @@ struct Job {
   int32_t stdout_fd = -1;  // the client's own stdout and stderr (Stdio::passed)
   int32_t stderr_fd = -1;
   std::vector<int32_t> reach_ports;  // of the host's loopback, listened on inside
+  // What the shim watches and ends the task for; 0: no limit. With a cgroup the kernel holds
+  // memory and pids, too.
+  uint64_t memory_bytes = 0;
+  uint64_t cpu_time_ms = 0;
+  uint64_t disk_bytes = 0;
+  uint64_t pids = 0;
+  CgroupFiles cgroup;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("task_id", s.task_id);
@@ -310,6 +343,11 @@ struct Job {
     v("stdout_fd", s.stdout_fd);
     v("stderr_fd", s.stderr_fd);
     v("reach_ports", s.reach_ports);
+    v("memory_bytes", s.memory_bytes);
+    v("cpu_time_ms", s.cpu_time_ms);
+    v("disk_bytes", s.disk_bytes);
+    v("pids", s.pids);
+    v("cgroup", s.cgroup);
   }
 };
 

@@ -46,6 +46,10 @@ struct Record {
   uint64_t paused;           // 1 while paused
   uint32_t log_errors[2];    // errno why the stream's log ends at stream_bytes, though the stream
                              // went on; 0: it does not
+  uint64_t log_cap_bytes;    // of each stream's log; 0: the default
+  uint64_t memory_peak;      // bytes, so far; 0: not measured, like the two below
+  uint64_t pids_peak;
+  uint64_t disk_peak;  // bytes
 };
 static_assert(sizeof(Record) <= kRecordSize);
 /// Members are only ever appended, and the page is zero behind them: an older shim's record is

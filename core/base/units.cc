@@ -98,4 +98,14 @@ Result<uint64_t> parse_size(std::string_view text) {
   return x > 0 && bytes == 0 ? uint64_t{1} : bytes;
 }
 
+std::string bytes_text(uint64_t bytes) {
+  constexpr std::array kNames{"", "KiB", "MiB", "GiB", "TiB"};
+  size_t power = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && power + 1 < kNames.size()) {
+    bytes /= 1024;
+    ++power;
+  }
+  return std::to_string(bytes) + kNames[power];
+}
+
 }  // namespace codexos

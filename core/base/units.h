@@ -19,5 +19,7 @@ std::string duration_text(uint64_t ms);
 /// Bytes. KB, MB, ... are powers of 1000 (as in GNU tools), K, M, KiB, MiB, ... of 1024. Error
 /// invalid.
 Result<uint64_t> parse_size(std::string_view text);
+/// The shortest text in powers of 1024 that parse_size() reads back as the same: "512MiB".
+std::string bytes_text(uint64_t bytes);
 
 }  // namespace codexos

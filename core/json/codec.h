@@ -63,7 +63,7 @@ Value write(const T& x, Defaults d) {
     return out;
   } else if constexpr (has_fields_v<T>) {
     return write_struct(x, d == Defaults::omit ? &defaults_of<T>() : nullptr);
-  } else if constexpr (std::is_same_v<T, std::string>) {
+  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, Scalar>) {
     return write_string(x);
   } else {
     return Value(x);
@@ -213,6 +213,9 @@ Status from_value(const Value& v, T& out, Unknown u, const std::string& path) {
   if constexpr (std::is_same_v<T, bool>) {
     return detail::read_bool(v, out, path);
   } else if constexpr (std::is_same_v<T, std::string>) {
+    return detail::read_string(v, out, path);
+  } else if constexpr (std::is_same_v<T, Scalar>) {
+    if (v.is_number()) return out = Scalar(v.dump()), Status{};
     return detail::read_string(v, out, path);
   } else if constexpr (std::is_same_v<T, double>) {
     return detail::read_double(v, out, path);

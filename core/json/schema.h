@@ -42,6 +42,8 @@ Value schema_of() {
     out["type"] = "boolean";
   } else if constexpr (std::is_same_v<T, std::string>) {
     out["type"] = "string";
+  } else if constexpr (std::is_same_v<T, Scalar>) {
+    out["type"] = Value::array({"string", "number"});
   } else if constexpr (std::is_enum_v<T>) {
     out["enum"] = Value::array();
     for (const auto& row : enum_names(T{})) out["enum"].push_back(std::string(row.name));

@@ -17,6 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fd.h"
+#include "core/os/cgroup.h"
 #include "core/os/file.h"
 
 namespace codexos {
@@ -26,28 +27,6 @@ constexpr int kPasses = 200;
 constexpr int64_t kFreezeUs = 3'000'000;  // a process that waits for a disk stops when it has it
 constexpr timespec kLook = {0, 200'000};
 constexpr size_t kMaxText = 8 << 20;
-
-Status put_text(const std::string& file, const std::string& text) {
-  CODEXOS_ASSIGN(const Fd fd, open_file(file, O_WRONLY | O_CLOEXEC));
-  if (write(fd.get(), text.data(), text.size()) < 0) return errno_error("write " + file, errno);
-  return {};
-}
-
-/// The cgroup of `pid` in the hierarchy with the freezer; "0::PATH" is version 2.
-std::string cgroup_of(pid_t pid, bool v2) {
-  const auto text = read_file("/proc/" + std::to_string(pid) + "/cgroup", kMaxText);
-  if (!text.ok()) return {};
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (v2 ? line.compare(0, 3, "0::") == 0 : controllers.find(",freezer,") != std::string::npos)
-      return line.substr(second + 1);
-  }
-  return {};
-}
 
 std::vector<pid_t> processes() {
   std::vector<pid_t> out;
@@ -78,63 +57,64 @@ bool lives_in(pid_t pid, ino_t wanted) {
   return false;
 }
 
-}  // namespace
-
-/// A mounted hierarchy that has the freezer.
-struct Freezer::Place {
-  std::string mount;
-  bool v2;
-};
-
-/// From mountinfo (proc(5)): mount point in field 5, type and options behind " - ".
-std::vector<Freezer::Place> Freezer::places() {
-  std::vector<Place> out;
-  const auto text = read_file("/proc/self/mountinfo", kMaxText);
-  if (!text.ok()) return out;
-  std::istringstream lines(*text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    std::istringstream head(line), tail(line.substr(dash + 3));
-    std::string skip, mount, type, source, options;
-    head >> skip >> skip >> skip >> skip >> mount;
-    tail >> type >> source >> options;
-    if (type == "cgroup2") out.push_back(Place{mount, true});
-    if (type == "cgroup" && ("," + options + ",").find(",freezer,") != std::string::npos)
-      out.insert(out.begin(), Place{mount, false});
-  }
+/// Those that have the freezer, version 1 first.
+std::vector<CgroupMount> places() {
+  std::vector<CgroupMount> out = cgroup_mounts();
+  out.erase(std::remove_if(out.begin(), out.end(),
+                           [](const auto& m) { return !m.v2 && !m.has("freezer"); }),
+            out.end());
   return out;
 }
 
+/// The task's own cgroup beside or below where its process 1 is; else there.
+std::string home_of_rest(const std::string& home, const std::string& own) {
+  for (const std::string& base : {home, home.substr(0, home.rfind('/'))}) {
+    const std::string dir = base + "/" + own;
+    if (!own.empty() && access(dir.c_str(), F_OK) == 0) return dir;
+  }
+  return home;
+}
+
+}  // namespace
+
 Freezer::Freezer(Freezer&& o) noexcept
-    : dir_(std::exchange(o.dir_, {})), home_(std::move(o.home_)), v2_(o.v2_) {}
+    : dir_(std::exchange(o.dir_, {})),
+      home_(std::move(o.home_)),
+      rest_(std::move(o.rest_)),
+      init_(o.init_),
+      v2_(o.v2_) {}
 
 Freezer::~Freezer() {
   if (dir_.empty()) return;
-  (void)put_text(dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state"), v2_ ? "0" : "THAWED");
+  // Into a cgroup that stands still (the task is paused) they go standing still.
+  const std::string state = dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state");
+  if (rest_ == home_) (void)write_cgroup(state, v2_ ? "0" : "THAWED");
   for (int pass = 0; pass < kPasses; ++pass) {
     const auto text = read_file(dir_ + "/cgroup.procs", kMaxText);
     if (!text.ok() || text->empty()) break;
     std::istringstream pids(*text);
-    for (std::string pid; pids >> pid;) (void)put_text(home_ + "/cgroup.procs", pid);
+    const std::string init = std::to_string(init_);
+    for (std::string pid; pids >> pid;)
+      (void)write_cgroup((pid == init ? home_ : rest_) + "/cgroup.procs", pid);
   }
   // A process that just ended leaves a moment later.
   for (int pass = 0; pass < kPasses && rmdir(dir_.c_str()) < 0 && errno == EBUSY; ++pass)
     nanosleep(&kLook, nullptr);
 }
 
-Result<Freezer> Freezer::freeze(pid_t init, const std::string& name) {
+Result<Freezer> Freezer::freeze(pid_t init, const std::string& name, const std::string& own) {
   Error why{Code::unavailable, "no cgroup freezer may be used here", {}};
   for (const auto& place : places()) {
     // Below the cgroup that the processes are in, so that its limits go on to hold.
-    const std::string home = place.mount + cgroup_of(init, place.v2);
-    const std::string dir = home + (home.back() == '/' ? "" : "/") + "codexos-frozen-" + name;
+    const std::string home = cgroup_folder(place, init);
+    if (home.empty()) continue;
+    const std::string dir = home + "/codexos-frozen-" + name;
     if (mkdir(dir.c_str(), 0755) < 0 && errno != EEXIST) {
       why.message =
           "no cgroup freezer may be used here: " + errno_error("mkdir " + dir, errno).message;
       continue;
     }
-    Freezer f(dir, home, place.v2);
+    Freezer f(dir, home, home_of_rest(home, own), init, place.v2);
     auto held = f.hold(init);
     if (held.ok()) return f;
     if (held.error().code == Code::timeout || held.error().code == Code::not_found)
@@ -148,13 +128,13 @@ Status Freezer::hold(pid_t init) {
   const ino_t wanted = inode_of(open_namespace(init));
   if (wanted == 0)
     return Error{Code::not_found, "process " + std::to_string(init) + " is gone", {}};
-  CODEXOS_TRY(put_text(dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state"), v2_ ? "1" : "FROZEN"));
+  CODEXOS_TRY(write_cgroup(dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state"), v2_ ? "1" : "FROZEN"));
   std::set<pid_t> inside;
   for (int pass = 0; pass < kPasses; ++pass) {
     bool fresh = false;
     for (const pid_t pid : processes()) {
       if (inside.count(pid) != 0 || !lives_in(pid, wanted)) continue;
-      const auto moved = put_text(dir_ + "/cgroup.procs", std::to_string(pid));
+      const auto moved = write_cgroup(dir_ + "/cgroup.procs", std::to_string(pid));
       if (!moved.ok() && lives_in(pid, wanted))  // else it ended meanwhile
         return moved.error();
       inside.insert(pid);
@@ -176,13 +156,13 @@ Status Freezer::wait_until_frozen() const {
   return Error{Code::timeout, "a process does not stand still", "try again, or stop the task"};
 }
 
-void Freezer::thaw_left(pid_t init, const std::string& name) {
+void Freezer::thaw_left(pid_t init, const std::string& name, const std::string& own) {
   const std::string leaf = "/codexos-frozen-" + name;
   for (const auto& place : places()) {
-    const std::string path = cgroup_of(init, place.v2);
-    if (path.size() < leaf.size() || path.substr(path.size() - leaf.size()) != leaf) continue;
-    const std::string dir = place.mount + path;
-    const Freezer left(dir, dir.substr(0, dir.size() - leaf.size()), place.v2);
+    const std::string dir = cgroup_folder(place, init);
+    if (dir.size() < leaf.size() || dir.substr(dir.size() - leaf.size()) != leaf) continue;
+    const std::string home = dir.substr(0, dir.size() - leaf.size());
+    const Freezer left(dir, home, home_of_rest(home, own), init, place.v2);
   }
 }
 

@@ -20,10 +20,12 @@ namespace codexos {
 class Freezer {
  public:
   /// `init`: process 1 of the namespace, which stands still too. `name` is unique on the machine
-  /// (a task id). Error unavailable: no freezer may be used here; timeout: a process does not stop.
-  static Result<Freezer> freeze(pid_t init, const std::string& name);
+  /// (a task id). `own`: what the cgroup is called that all but process 1 are in, beside or below
+  /// that of process 1, and go back to; where there is none they go to where process 1 was. Error
+  /// unavailable: no freezer may be used here; timeout: a process does not stop.
+  static Result<Freezer> freeze(pid_t init, const std::string& name, const std::string& own = {});
   /// What a daemon left frozen that died meanwhile.
-  static void thaw_left(pid_t init, const std::string& name);
+  static void thaw_left(pid_t init, const std::string& name, const std::string& own = {});
 
   Freezer(Freezer&& o) noexcept;
   Freezer& operator=(Freezer&&) = delete;
@@ -31,15 +33,19 @@ class Freezer {
   ~Freezer();
 
  private:
-  struct Place;
-  Freezer(std::string dir, std::string home, bool v2)
-      : dir_(std::move(dir)), home_(std::move(home)), v2_(v2) {}
-  static std::vector<Place> places();
+  Freezer(std::string dir, std::string home, std::string rest, pid_t init, bool v2)
+      : dir_(std::move(dir)),
+        home_(std::move(home)),
+        rest_(std::move(rest)),
+        init_(init),
+        v2_(v2) {}
   Status hold(pid_t init);
   Status wait_until_frozen() const;
 
   std::string dir_;   // the cgroup's folder; empty: moved from
-  std::string home_;  // where its processes go back to
+  std::string home_;  // where process 1 goes back to
+  std::string rest_;  // where the others go
+  pid_t init_ = 0;
   bool v2_ = false;
 };
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/base/units.h"
+#include "core/policy/limit_keys.h"
 #include "core/policy/net_rules.h"
 
 namespace codexos::policy {
@@ -65,8 +65,7 @@ class Checker {
       say("isolation",
           "isolation " + std::string(name_of(*p.isolation)) + ": not available in this version",
           "isolation: full");
-    time("limits.timeout", p.limits.timeout);
-    time("limits.idle_timeout", p.limits.idle_timeout);
+    for (const LimitKey& key : kLimitKeys) limit(key, p.limits);
     each("env", p.env, [this](const std::string& at, const std::string& x) { variable(at, x); });
     if (p.secrets && !p.secrets->empty())
       say("secrets", "secrets: not available in this version", {});
@@ -98,9 +97,11 @@ class Checker {
     }
   }
 
-  void time(const std::string& at, const std::optional<std::string>& text) {
-    if (!text) return;
-    if (auto r = parse_duration(*text); !r.ok()) say(at, r.error().message, r.error().hint);
+  void limit(const LimitKey& key, const Limits& limits) {
+    const std::string* const text = key.said(limits);
+    if (text == nullptr) return;
+    if (auto r = parse_limit(*key.row, *text); !r.ok())
+      say("limits." + std::string(key.row->key), r.error().message, r.error().hint);
   }
 
   void show(const std::string& at, const std::string& x) {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "core/base/units.h"
+#include "core/base/limits.h"
 
 namespace codexos::policy {
 namespace {
@@ -63,11 +63,10 @@ std::string notice(const Rights& r, const NoticeFacts& f) {
   if (!r.hide.empty()) out += line("hidden", list(r.hide));
   out += line("not shown",
               "the rest of the home folder, credentials, other processes (option: --show PATH)");
-  if (r.timeout_ms != 0)
-    out += line("time limit", duration_text(r.timeout_ms) + " (option: --timeout)");
-  if (r.idle_timeout_ms != 0)
-    out += line("limit of time without output",
-                duration_text(r.idle_timeout_ms) + " (option: --idle-timeout)");
+  for (const LimitRow& row : kLimits)
+    if (const uint64_t amount = r.limits.*(row.amount); amount != 0)
+      out += line(std::string(row.what),
+                  limit_text(row, amount) + " (option: " + limit_option(row) + ")");
   return out;
 }
 

@@ -7,7 +7,7 @@
 //   show, allow, env     lists: each entry more is wider
 //   hide, protect        lists: each entry more is narrower
 //   net, seccomp         levels: none < allow < host, default < nested
-//   limits               times: shorter is narrower, 0 (no limit) is the widest
+//   limits               less is narrower, no limit is the widest; driver: cgroup is narrower
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,29 @@ using Names = std::vector<std::string>;
 struct Limits {
   std::optional<std::string> timeout;
   std::optional<std::string> idle_timeout;
+  std::optional<std::string> memory;
+  std::optional<Scalar> cpus;
+  std::optional<std::string> cpu_time;
+  std::optional<Scalar> pids;
+  std::optional<std::string> disk;
+  std::optional<Scalar> open_files;
+  std::optional<std::string> log;
+  std::optional<wire::LimitDriver> driver;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("timeout", s.timeout, "time limit with a unit: 90s, 30m, 1h30m; \"0\": none");
     v("idle_timeout", s.idle_timeout, "limit of time without output, with a unit; \"0\": none");
+    v("memory", s.memory,
+      "limit of memory of all its processes together, with swap and scratch space: 512MiB, 2GiB; "
+      "none: no limit");
+    v("cpus", s.cpus, "limit of processors: 0.5, 2; none: no limit");
+    v("cpu_time", s.cpu_time, "limit of CPU time of all its processes together: 10m; none");
+    v("pids", s.pids, "limit of processes and threads: 500; none: the default");
+    v("disk", s.disk, "limit of held-back changes, scratch space and log together: 5GiB; none");
+    v("open_files", s.open_files, "limit of open files of one process: 4096; none: the default");
+    v("log", s.log, "what is kept of each output stream: 16MiB; none: the default");
+    v("driver", s.driver,
+      "who has to hold the limits: cgroup (a task is refused where there is none), or any");
   }
 };
 

@@ -14,10 +14,9 @@ struct LaterKey {
 };
 // Limits that nothing enforces yet: refused by name, never accepted and ignored.
 constexpr std::array kLaterLimits{
-    LaterKey{"memory", "memory"},     LaterKey{"cpus", "CPUs"},
-    LaterKey{"cpu_time", "CPU time"}, LaterKey{"pids", "processes"},
-    LaterKey{"disk", "disk space"},   LaterKey{"net_bytes", "traffic"},
-    LaterKey{"max_tokens", "tokens"}, LaterKey{"max_cost", "cost"},
+    LaterKey{"net_bytes", "traffic"},
+    LaterKey{"max_tokens", "tokens"},
+    LaterKey{"max_cost", "cost"},
 };
 
 /// `at` is the path of a policy: "" or "profiles.x".
@@ -32,7 +31,7 @@ void find_later(const yaml::Document& d, const json::Value& policy, const std::s
     const std::string path = (at.empty() ? "" : at + ".") + "limits." + name;
     out.push_back(d.error(path,
                           path + ": a limit of " + k.what + " is not available in this version",
-                          "take the line out; what there is: timeout, idle_timeout"));
+                          "take the line out; what there is: man codexos-policy"));
   }
 }
 

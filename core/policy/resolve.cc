@@ -5,8 +5,8 @@
 #include <array>
 
 #include "core/base/path.h"
-#include "core/base/units.h"
 #include "core/policy/check.h"
+#include "core/policy/limit_keys.h"
 #include "core/policy/net_rules.h"
 
 namespace codexos::policy {
@@ -52,11 +52,17 @@ bool covered_by_one(const Names& wide, const std::string& narrow) {
                      [&narrow](const std::string& w) { return Covers(w, narrow); });
 }
 
-bool longer(uint64_t ms, uint64_t cap_ms) { return cap_ms != 0 && (ms == 0 || ms > cap_ms); }
+/// 0 is the standard of the limit, or none.
+bool is_more(const LimitRow& row, uint64_t x, uint64_t cap) {
+  if (x == 0) x = row.standard;
+  if (cap == 0) cap = row.standard;
+  return cap != 0 && (x == 0 || x > cap);
+}
 
-uint64_t ms_of(const std::optional<std::string>& text) {
-  const auto ms = parse_duration(text.value_or("0"));
-  return ms.ok() ? *ms : 0;  // checked when it was read
+uint64_t amount_of(const LimitKey& key, const Limits& l) {
+  const std::string* const text = key.said(l);
+  const auto amount = text == nullptr ? Result<uint64_t>(0) : parse_limit(*key.row, *text);
+  return amount.ok() ? *amount : 0;  // checked when it was read
 }
 
 void add_new(Names& to, const Names& more) {
@@ -144,25 +150,48 @@ struct Level {
   static void cap(Policy& to, const Rights& from) { to.*Member = from.*Right; }
 };
 
-template <std::optional<std::string> Limits::*Member, uint64_t Rights::*Right>
-struct Time {
+/// A limit: less is narrower.
+template <size_t I>
+struct Amount {
+  static constexpr const LimitKey& kKey = kLimitKeys[I];
   static Names said(const Policy& p) {
-    return p.limits.*Member ? Names{*(p.limits.*Member)} : Names{};
+    const std::string* const text = kKey.said(p.limits);
+    return text == nullptr ? Names{} : Names{*text};
   }
   static Names excess(const Policy& p, const Policy& cap) {
-    if (!(p.limits.*Member) || !longer(ms_of(p.limits.*Member), ms_of(cap.limits.*Member)))
+    if (kKey.said(p.limits) == nullptr ||
+        kKey.said(cap.limits) == nullptr ||
+        !is_more(*kKey.row, amount_of(kKey, p.limits), amount_of(kKey, cap.limits)))
       return {};
     return said(p);
   }
   static void clip(Policy& p, const Policy& cap) {
-    if (!excess(p, cap).empty()) p.limits.*Member = cap.limits.*Member;
+    if (!excess(p, cap).empty()) kKey.say(p.limits, *kKey.said(cap.limits));
   }
   static void merge(Rights& to, const Policy& p) {
-    if (p.limits.*Member) to.*Right = ms_of(p.limits.*Member);
+    if (kKey.said(p.limits) != nullptr) to.limits.*(kKey.row->amount) = amount_of(kKey, p.limits);
   }
   static void cap(Policy& to, const Rights& from) {
-    to.limits.*Member = duration_text(from.*Right);
+    kKey.say(to.limits, limit_text(*kKey.row, from.limits.*(kKey.row->amount)));
   }
+  static constexpr Key key() { return {kKey.row->key, said, excess, clip, merge, cap}; }
+};
+
+struct Driver {
+  static Names said(const Policy& p) {
+    return p.limits.driver ? Names{std::string(name_of(*p.limits.driver))} : Names{};
+  }
+  static Names excess(const Policy& p, const Policy& cap) {
+    if (!p.limits.driver || !cap.limits.driver || *p.limits.driver <= *cap.limits.driver) return {};
+    return said(p);
+  }
+  static void clip(Policy& p, const Policy& cap) {
+    if (!excess(p, cap).empty()) p.limits.driver = cap.limits.driver;
+  }
+  static void merge(Rights& to, const Policy& p) {
+    if (p.limits.driver) to.limit_driver = *p.limits.driver;
+  }
+  static void cap(Policy& to, const Rights& from) { to.limits.driver = from.limit_driver; }
 };
 
 using Net = Level<wire::Network, &Policy::net, &Rights::net>;
@@ -185,8 +214,6 @@ using Show = WideList<&Policy::show, &Rights::show, covered_by_one<show_covers>>
 using Hide = NarrowList<&Policy::hide, &Rights::hide>;
 using Iso = Level<wire::Isolation, &Policy::isolation, &Rights::isolation>;
 using Seccomp = Level<wire::SeccompProfile, &Policy::seccomp, &Rights::seccomp>;
-using Timeout = Time<&Limits::timeout, &Rights::timeout_ms>;
-using Idle = Time<&Limits::idle_timeout, &Rights::idle_timeout_ms>;
 using Env = WideList<&Policy::env, &Rights::env, covered_by_one<env_covers>>;
 using Protect = NarrowList<&Policy::protect, &Rights::protect>;
 
@@ -198,12 +225,21 @@ constexpr std::array kKeys{
     Key{"allow", list_said<&Policy::allow>, allow_excess, clip_allow, Allow::merge, Allow::cap},
     Key{"isolation", Iso::said, Iso::excess, Iso::clip, Iso::merge, Iso::cap},
     Key{"seccomp", Seccomp::said, Seccomp::excess, Seccomp::clip, Seccomp::merge, Seccomp::cap},
-    Key{"timeout", Timeout::said, Timeout::excess, Timeout::clip, Timeout::merge, Timeout::cap},
-    Key{"idle_timeout", Idle::said, Idle::excess, Idle::clip, Idle::merge, Idle::cap},
+    Amount<0>::key(),
+    Amount<1>::key(),
+    Amount<2>::key(),
+    Amount<3>::key(),
+    Amount<4>::key(),
+    Amount<5>::key(),
+    Amount<6>::key(),
+    Amount<7>::key(),
+    Amount<8>::key(),
+    Key{"driver", Driver::said, Driver::excess, Driver::clip, Driver::merge, Driver::cap},
     Key{"env", list_said<&Policy::env>, Env::excess, Env::clip, Env::merge, Env::cap},
     Key{"protect", list_said<&Policy::protect>, Protect::excess, Protect::clip, Protect::merge,
         Protect::cap},
 };
+static_assert(kLimitKeys.size() == 9, "each has a row above");
 
 /// `allow` implies `net: allow`, in settings and in ceilings.
 Policy with_net(Policy p) {

@@ -30,8 +30,8 @@ struct Rights {
   Names allow;  // counts with net allow only
   wire::Isolation isolation = wire::Isolation::full;
   wire::SeccompProfile seccomp = wire::SeccompProfile::default_;
-  uint64_t timeout_ms = 0;  // 0: no limit
-  uint64_t idle_timeout_ms = 0;
+  TaskLimits limits;
+  wire::LimitDriver limit_driver = wire::LimitDriver::any;
   Names env;
   Names protect;
   template <class Self, class V>
@@ -42,8 +42,8 @@ struct Rights {
     v("allow", s.allow, "what may be reached, with net allow");
     v("isolation", s.isolation, "least isolation that is accepted");
     v("seccomp", s.seccomp, "syscall filter profile");
-    v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
-    v("idle_timeout_ms", s.idle_timeout_ms, "limit of time without output, 0: none");
+    TaskLimits::fields(s.limits, v);
+    v("limit_driver", s.limit_driver, "who has to hold the limits");
     v("env", s.env, "variables of the caller that are passed on");
     v("protect", s.protect, "names that apply protects, beside its own");
   }

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "core/base/text.h"
 #include "core/policy/check.h"
+#include "core/policy/limit_keys.h"
 
 namespace codexos::policy {
 namespace {
@@ -53,16 +55,6 @@ constexpr std::array kRows{
         [](const std::string& t, Policy& p) { return read_level(t, p.isolation); }},
     Row{"CODEXOS_SECCOMP",
         [](const std::string& t, Policy& p) { return read_level(t, p.seccomp); }},
-    Row{"CODEXOS_TIMEOUT",
-        [](const std::string& t, Policy& p) {
-          p.limits.timeout = t;
-          return Status{};
-        }},
-    Row{"CODEXOS_IDLE_TIMEOUT",
-        [](const std::string& t, Policy& p) {
-          p.limits.idle_timeout = t;
-          return Status{};
-        }},
     Row{"CODEXOS_ENV",
         [](const std::string& t, Policy& p) {
           p.env = split(t);
@@ -71,16 +63,22 @@ constexpr std::array kRows{
 };
 
 Result<Policy> read_one(const std::string& name, const std::string& value) {
-  for (const Row& row : kRows) {
-    if (row.variable != name) continue;
-    Policy p;
-    CODEXOS_TRY(row.read(value, p));
-    const auto findings = check(p, "", Rank::user);
-    if (!findings.empty())
-      return Error{Code::invalid, findings.front().message, findings.front().hint};
-    return p;
-  }
-  return Error{Code::invalid, "is no setting", {}};
+  Policy p;
+  const auto row = std::find_if(kRows.begin(), kRows.end(),
+                                [&name](const Row& r) { return r.variable == name; });
+  const auto limit = std::find_if(kLimitKeys.begin(), kLimitKeys.end(), [&name](const LimitKey& k) {
+    return "CODEXOS_" + to_upper(k.row->key) == name;
+  });
+  if (row != kRows.end())
+    CODEXOS_TRY(row->read(value, p));
+  else if (limit != kLimitKeys.end())
+    limit->say(p.limits, value);
+  else
+    return Error{Code::invalid, "is no setting", {}};
+  const auto findings = check(p, "", Rank::user);
+  if (!findings.empty())
+    return Error{Code::invalid, findings.front().message, findings.front().hint};
+  return p;
 }
 
 }  // namespace

@@ -28,6 +28,13 @@ inline constexpr std::array kSettings{
     Setting{"CODEXOS_SECCOMP", "as --seccomp"},
     Setting{"CODEXOS_TIMEOUT", "as --timeout"},
     Setting{"CODEXOS_IDLE_TIMEOUT", "as --idle-timeout"},
+    Setting{"CODEXOS_MEMORY", "as --memory"},
+    Setting{"CODEXOS_CPUS", "as --cpus"},
+    Setting{"CODEXOS_CPU_TIME", "as --cpu-time"},
+    Setting{"CODEXOS_PIDS", "as --pids"},
+    Setting{"CODEXOS_DISK", "as --disk"},
+    Setting{"CODEXOS_OPEN_FILES", "as limits.open_files of a policy"},
+    Setting{"CODEXOS_LOG", "as limits.log of a policy"},
     Setting{"CODEXOS_ENV", "variables to pass on, separated by commas: NAME, PREFIX*"},
 };
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/base/units.h"
+#include "core/policy/limit_keys.h"
 #include "core/policy/net_rules.h"
 #include "core/policy/policy_text.h"
 
@@ -49,33 +49,40 @@ std::string who_said(const Known& k, std::string_view key) {
   return {};
 }
 
-struct LimitRow {
+/// How a limit that ends a task is told. Two limits can have one cause: the shim's detail names the
+/// option.
+struct EndRow {
   Cause cause;
-  const char* key;
-  const char* option;
+  uint64_t TaskLimits::*amount;
   const char* text;
-  uint64_t Rights::*limit;
+  bool named = true;  // the detail names the option
 };
-constexpr std::array kLimits{
-    LimitRow{Cause::time_limit, "timeout", "--timeout", "it ran longer than its time limit",
-             &Rights::timeout_ms},
-    LimitRow{Cause::idle_limit, "idle_timeout", "--idle-timeout",
-             "it wrote nothing for longer than its limit allows", &Rights::idle_timeout_ms},
+constexpr std::array kEnds{
+    EndRow{Cause::time_limit, &TaskLimits::cpu_time_ms, "it used its limit of CPU time"},
+    EndRow{Cause::time_limit, &TaskLimits::timeout_ms, "it ran longer than its time limit", false},
+    EndRow{Cause::idle_limit, &TaskLimits::idle_timeout_ms,
+           "it wrote nothing for longer than its limit allows", false},
+    EndRow{Cause::oom, &TaskLimits::memory_bytes, "it used more memory than its limit"},
+    EndRow{Cause::disk, &TaskLimits::disk_bytes, "it wrote more than its limit"},
 };
 
 void add_limits(const Known& k, std::vector<Reason>& out) {
-  for (const LimitRow& row : kLimits) {
-    const uint64_t had = k.rights.*row.limit;
-    if (cause_row(row.cause).name != k.task.cause || had == 0) continue;
-    const std::string more = duration_text(had * 2);
+  for (const EndRow& end : kEnds) {
+    const LimitRow& row = limit_row(end.amount);
+    const uint64_t had = k.rights.limits.*(end.amount);
+    if (cause_row(end.cause).name != k.task.cause || had == 0) continue;
+    const std::string option = limit_option(row);
+    if (end.named && k.task.detail.find(option) == std::string::npos) continue;
+    const std::string more = limit_text(row, had * 2);
     Reason r;
     r.what = "limit";
     r.target = row.key;
-    r.text = std::string(row.text) + " of " + duration_text(had);
+    r.text = std::string(end.text) + " of " + limit_text(row, had);
     r.rule = who_said(k, row.key);
-    r.option = std::string(row.option) + " " + more;
+    r.option = option + " " + more;
     r.policy = "limits: {" + std::string(row.key) + ": " + yaml_scalar(more) + "}";
     out.push_back(std::move(r));
+    return;
   }
 }
 
@@ -185,7 +192,8 @@ std::vector<Source> suggest(const Known& known, const Why& why) {
       p.show = Names{r.target};
     } else if (r.what == "limit") {
       const std::string text = r.option.substr(r.option.find(' ') + 1);
-      (r.target == "timeout" ? p.limits.timeout : p.limits.idle_timeout) = text;
+      for (const LimitKey& key : kLimitKeys)
+        if (key.row->key == r.target) key.say(p.limits, text);
     }
     add(std::move(p));
   }

@@ -24,6 +24,7 @@ enum class EventType : int {
   task_stopping,
   task_detached,
   task_adopted,
+  task_limit,
   exec_started,
   exec_ended,
   task_ended,
@@ -54,6 +55,7 @@ constexpr auto enum_names(EventType) {
                     EnumName{EventType::task_stopping, "task.stopping"},
                     EnumName{EventType::task_detached, "task.detached"},
                     EnumName{EventType::task_adopted, "task.adopted"},
+                    EnumName{EventType::task_limit, "task.limit"},
                     EnumName{EventType::exec_started, "exec.started"},
                     EnumName{EventType::exec_ended, "exec.ended"},
                     EnumName{EventType::task_ended, "task.ended"},
@@ -121,6 +123,9 @@ struct Event {
   std::optional<std::string> change;
   std::optional<AgentUsage> tokens;
   std::optional<uint64_t> offset;
+  std::optional<std::vector<LimitHeld>> limits;
+  std::optional<std::string> limit;
+  std::optional<uint64_t> used, most;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("v", s.v, "version of the event format");
@@ -167,6 +172,10 @@ struct Event {
     v("change", s.change, "agent.file_change: add, update or delete");
     v("tokens", s.tokens, "agent.usage, agent.cost, task.ended: tokens and cost so far");
     v("offset", s.offset, "agent.*: where in stdout the line ends that said it, bytes");
+    v("limits", s.limits, "task.created: its limits, and what holds each");
+    v("limit", s.limit, "task.limit: which limit is nearly used up: memory, cpu_time, disk, pids");
+    v("used", s.used, "task.limit: bytes, microseconds or processes that are used");
+    v("most", s.most, "task.limit: how many of them there may be");
   }
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/fields.h"
+#include "core/base/limits.h"
 #include "core/base/outcome.h"
 #include "core/base/plan.h"
 #include "core/wire/agent.h"
@@ -40,6 +41,28 @@ constexpr auto enum_names(Network) {
   return std::array{EnumName{Network::none, "none"}, EnumName{Network::allow, "allow"},
                     EnumName{Network::host, "host"}};
 }
+
+/// Who has to hold the limits of a task: only what the kernel does in a cgroup counts, or whatever
+/// there is.
+enum class LimitDriver : int { cgroup, any };
+constexpr auto enum_names(LimitDriver) {
+  return std::array{EnumName{LimitDriver::cgroup, "cgroup"}, EnumName{LimitDriver::any, "any"}};
+}
+
+/// One limit, and who holds it.
+struct LimitHeld {
+  std::string name;
+  std::string value;
+  std::string by;   // cgroup v2, cgroup v1, rlimit, sampling, shim; empty: nobody
+  std::string why;  // nobody holds it
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("name", s.name, "memory, cpus, ...: as in policies");
+    v("value", s.value, "how much: 512MiB, 1.5, 30m");
+    v("by", s.by, "what holds it: cgroup v2, cgroup v1, rlimit, sampling, shim; empty: nothing");
+    v("why", s.why, "why nothing holds it");
+  }
+};
 
 /// When a task's changes are applied without being asked for.
 enum class ApplyWhen : int { never, always, on_success };
@@ -80,8 +103,8 @@ struct TaskCreate {
   Stdio stderr_mode = Stdio::pipe;
   uint32_t rows = 24;
   uint32_t cols = 80;
-  uint64_t timeout_ms = 0;
-  uint64_t idle_timeout_ms = 0;
+  TaskLimits limits;
+  LimitDriver limit_driver = LimitDriver::any;
   bool rm = false;  // forget it when ended and nothing waits
   ApplyWhen apply = ApplyWhen::never;
   bool allow_protected = false;
@@ -122,9 +145,8 @@ struct TaskCreate {
     v("stderr_mode", s.stderr_mode, "where the program's stderr goes");
     v("rows", s.rows, "terminal rows");
     v("cols", s.cols, "terminal columns");
-    v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
-    v("idle_timeout_ms", s.idle_timeout_ms,
-      "limit of time without output in milliseconds, 0: none");
+    TaskLimits::fields(s.limits, v);
+    v("limit_driver", s.limit_driver, "who has to hold the limits");
     v("rm", s.rm, "forget the task when it ended and no change waits");
     v("plan_only", s.plan_only, "answer what would run, run nothing");
     v("apply", s.apply, "apply the changes when the task ends: never, always or on-success");
@@ -183,6 +205,7 @@ struct Task {
   std::string ended_at;
   std::optional<int32_t> pid;  // of the shim, on the host, while it lives
   std::optional<Usage> usage;
+  std::vector<LimitHeld> limits;
   std::optional<TaskNet> net;  // by name
   std::optional<ChangeCount> changes;
   std::string
@@ -215,6 +238,7 @@ struct Task {
     v("ended_at", s.ended_at, "RFC 3339, empty until ended");
     v("pid", s.pid, "process id of the task's shim on the host");
     v("usage", s.usage, "what it used, at the end");
+    v("limits", s.limits, "its limits, and what holds each");
     v("net", s.net, "what it may reach, and what went to and fro");
     v("changes", s.changes, "what it changed in the workspace");
     v("changes_state", s.changes_state,
@@ -222,6 +246,36 @@ struct Task {
       "direct");
     v("notes", s.notes, "degradations and remarks");
     v("agent", s.agent, "the agent that was given the job, where it is one");
+  }
+};
+
+/// What a task uses now; of one that has ended, what it used.
+struct TaskStats {
+  std::string task;
+  std::string name;
+  TaskState state = TaskState::running;
+  uint64_t wall_us = 0;
+  std::optional<uint64_t> memory_bytes;
+  uint64_t cpu_us = 0;
+  std::optional<uint64_t> pids;
+  std::optional<uint64_t> disk_bytes;
+  std::optional<uint64_t> net_bytes_in, net_bytes_out;
+  std::vector<LimitHeld> limits;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("task", s.task, "task id");
+    v("name", s.name, "name, or empty");
+    v("state", s.state, "state of the task");
+    v("wall_us", s.wall_us, "time since it was started, microseconds");
+    v("memory_bytes", s.memory_bytes,
+      "memory of all its processes with scratch space; after the end the most at once, where it "
+      "was measured");
+    v("cpu_us", s.cpu_us, "CPU time of all its processes so far, microseconds");
+    v("pids", s.pids, "processes and threads; after the end the most at once");
+    v("disk_bytes", s.disk_bytes, "held-back changes, scratch space and log");
+    v("net_bytes_in", s.net_bytes_in, "bytes that came from the network");
+    v("net_bytes_out", s.net_bytes_out, "bytes that went to the network");
+    v("limits", s.limits, "its limits, and what holds each");
   }
 };
 
@@ -256,6 +310,7 @@ struct PlanView {
   std::vector<std::string> allow;
   uint32_t inside_uid = 0;
   uint64_t timeout_ms = 0, idle_timeout_ms = 0;
+  std::vector<LimitHeld> limits;
   std::vector<PlanMount> mounts;
   std::vector<std::string> env;
   std::vector<std::string> hidden;  // "~/.ssh: --show ~/.ssh" : what is there on the host and not
@@ -274,6 +329,7 @@ struct PlanView {
     v("inside_uid", s.inside_uid, "user id inside");
     v("timeout_ms", s.timeout_ms, "time limit in milliseconds, 0: none");
     v("idle_timeout_ms", s.idle_timeout_ms, "idle limit in milliseconds, 0: none");
+    v("limits", s.limits, "limits, and what would hold each");
     v("mounts", s.mounts, "what the task finds");
     v("env", s.env, "environment, K=V");
     v("hidden", s.hidden,

@@ -48,12 +48,8 @@ ApiRoutes agent_routes() {
        json_of<wire::AgentQuery>("AgentQuery"), json_of<wire::AgentList>("AgentList"), query},
       {"POST", "/v1/agents/{name}/login", "Share the caller's login with this agent's tasks",
        json_of<wire::AgentQuery>("AgentQuery"), json_of<wire::AgentLogin>("AgentLogin"), share},
-      {"DELETE",
-       "/v1/agents/{name}/login",
-       "Share it no more",
-       {},
-       json_of<wire::AgentLogin>("AgentLogin"),
-       revoke},
+      {"DELETE", "/v1/agents/{name}/login", "Share it no more", kNone,
+       json_of<wire::AgentLogin>("AgentLogin"), revoke},
   };
 }
 

@@ -48,6 +48,7 @@ struct BodyType {
   std::string (*schema)() = nullptr;  // JSON, see core/json/schema.h
   std::string_view media = "application/json";
 };
+inline const BodyType kNone;
 template <class T>
 BodyType json_of(std::string_view name) {
   return {name, [] { return json::dump(json::schema_of<T>()); }};

@@ -56,13 +56,8 @@ void last_applied(ApiParts& parts, const CallPtr& call) {
 
 ApiRoutes apply_routes() {
   return {
-      {"GET",
-       "/v1/applied/last",
-       "The task that was applied last in a folder's workspace",
-       {},
-       json_of<wire::Task>("Task"),
-       last_applied,
-       "cwd"},
+      {"GET", "/v1/applied/last", "The task that was applied last in a folder's workspace", kNone,
+       json_of<wire::Task>("Task"), last_applied, "cwd"},
       {"POST", "/v1/tasks/{id}/apply", "Take the changes of an ended task over",
        json_of<wire::ApplyBody>("ApplyBody"), json_of<wire::ApplyResult>("ApplyResult"), apply},
       {"POST", "/v1/tasks/{id}/undo", "Undo the last apply, or undo, of a task",

@@ -39,6 +39,11 @@ void resume(ApiParts& parts, const CallPtr& call) {
   parts.supervisor.resume(call->param(0), reply_later(call));
 }
 
+void stats(ApiParts& parts, const CallPtr& call) {
+  parts.supervisor.stats(call->param(0),
+                         [call](const Result<wire::TaskStats>& r) { answer(*call, r); });
+}
+
 void change_network(ApiParts& parts, const CallPtr& call) {
   const auto body = decode_body<wire::NetBody>(*call);
   if (!body.ok()) return call->fail(body.error());
@@ -114,59 +119,28 @@ void exec(ApiParts& parts, const CallPtr& call) {
 }  // namespace
 
 ApiRoutes control_routes() {
-  return {
+  ApiRoutes routes = {
+      {"GET", "/v1/tasks/{id}/stats", "What it uses now", kNone,
+       json_of<wire::TaskStats>("TaskStats"), stats},
       {"POST", "/v1/tasks/{id}/stop", "TERM, after the grace KILL; answers when it has ended",
-       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), stop, "", 200, false,
-       true},
+       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), stop},
       {"POST", "/v1/tasks/{id}/kill", "KILL, or send another signal",
-       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), kill, "", 200, false,
-       true},
-      {"POST",
-       "/v1/tasks/{id}/pause",
-       "Stop all processes of a task",
-       {},
-       json_of<wire::Task>("Task"),
-       pause,
-       "",
-       200,
-       false,
-       true},
-      {"POST",
-       "/v1/tasks/{id}/resume",
-       "Let them go on",
-       {},
-       json_of<wire::Task>("Task"),
-       resume,
-       "",
-       200,
-       false,
-       true},
+       json_of<wire::StopBody>("StopBody"), json_of<wire::Task>("Task"), kill},
+      {"POST", "/v1/tasks/{id}/pause", "Stop all processes of a task", kNone,
+       json_of<wire::Task>("Task"), pause},
+      {"POST", "/v1/tasks/{id}/resume", "Let them go on", kNone, json_of<wire::Task>("Task"),
+       resume},
       {"POST", "/v1/tasks/{id}/net", "Change what it may reach", json_of<wire::NetBody>("NetBody"),
-       json_of<wire::Task>("Task"), change_network, "", 200, false, true},
-      {"POST",
-       "/v1/tasks/{id}/attach",
-       "One more client; only with Upgrade",
-       {},
-       {},
-       attach,
-       "input=flag replay_bytes=number",
-       101,
-       true,
-       true},
+       json_of<wire::Task>("Task"), change_network},
+      {"POST", "/v1/tasks/{id}/attach", "One more client; only with Upgrade", kNone, kNone, attach,
+       "input=flag replay_bytes=number", 101, true},
       {"POST", "/v1/tasks/{id}/exec", "One more program in the task's sandbox",
-       json_of<wire::ExecCreate>("ExecCreate"), json_of<ExecMade>("ExecMade"), exec, "", 201, true,
-       true},
-      {"DELETE",
-       "/v1/tasks/{id}",
-       "Forget a task; force: ends it first",
-       {},
-       json_of<wire::Task>("Task"),
-       remove,
-       "force=flag",
-       200,
-       false,
-       true},
+       json_of<wire::ExecCreate>("ExecCreate"), json_of<ExecMade>("ExecMade"), exec, "", 201, true},
+      {"DELETE", "/v1/tasks/{id}", "Forget a task; force: ends it first", kNone,
+       json_of<wire::Task>("Task"), remove, "force=flag"},
   };
+  for (auto& r : routes) r.when_reachable = true;
+  return routes;
 }
 
 }  // namespace codexos::daemon

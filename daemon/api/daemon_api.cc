@@ -61,27 +61,16 @@ void stop(ApiParts& parts, const CallPtr& call) {
 
 ApiRoutes daemon_routes() {
   return {
-      {"GET",
-       "/v1/status",
-       "The daemon: pid, version, folder",
-       {},
-       json_of<wire::DaemonStatus>("DaemonStatus"),
-       status},
-      {"GET",
-       "/v1/health",
-       "Whether tasks can be started; 503 when not",
-       {},
-       json_of<wire::Health>("Health"),
-       health},
-      {"GET", "/v1/version", "Version and build", {}, json_of<wire::Version>("Version"), version},
+      {"GET", "/v1/status", "The daemon: pid, version, folder", kNone,
+       json_of<wire::DaemonStatus>("DaemonStatus"), status},
+      {"GET", "/v1/health", "Whether tasks can be started; 503 when not", kNone,
+       json_of<wire::Health>("Health"), health},
+      {"GET", "/v1/version", "Version and build", kNone, json_of<wire::Version>("Version"),
+       version},
       {"POST", "/v1/prune", "Forget ended tasks and give their space back",
        json_of<wire::PruneBody>("PruneBody"), json_of<wire::PruneResult>("PruneResult"), prune},
-      {"POST",
-       "/v1/daemon/stop",
-       "End the daemon; tasks go on",
-       {},
-       json_of<wire::DaemonStatus>("DaemonStatus"),
-       stop},
+      {"POST", "/v1/daemon/stop", "End the daemon; tasks go on", kNone,
+       json_of<wire::DaemonStatus>("DaemonStatus"), stop},
   };
 }
 

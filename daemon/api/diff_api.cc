@@ -49,17 +49,13 @@ void diff(ApiParts& parts, const CallPtr& call) {
 
 ApiRoutes diff_routes() {
   return {
-      {"GET",
-       "/v1/tasks/{id}/changes",
-       "What a task changed in its workspace; path, path1 ...: only there",
-       {},
-       json_of<wire::ChangeList>("ChangeList"),
-       changes,
-       "all=flag stat=flag path"},
+      {"GET", "/v1/tasks/{id}/changes",
+       "What a task changed in its workspace; path, path1 ...: only there", kNone,
+       json_of<wire::ChangeList>("ChangeList"), changes, "all=flag stat=flag path"},
       {"GET",
        "/v1/tasks/{id}/diff",
        "The same as a patch",
-       {},
+       kNone,
        {"Patch", nullptr, "text/x-diff"},
        diff,
        "all=flag path"},

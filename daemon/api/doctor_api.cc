@@ -28,12 +28,8 @@ void doctor(ApiParts& parts, const CallPtr& call) {
 }  // namespace
 
 ApiRoutes doctor_routes() {
-  return {{"GET",
-           "/v1/doctor",
-           "Checks of the machine, with causes and fixes",
-           {},
-           json_of<wire::DoctorReport>("DoctorReport"),
-           doctor}};
+  return {{"GET", "/v1/doctor", "Checks of the machine, with causes and fixes", kNone,
+           json_of<wire::DoctorReport>("DoctorReport"), doctor}};
 }
 
 }  // namespace codexos::daemon

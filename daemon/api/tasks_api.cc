@@ -122,21 +122,11 @@ ApiRoutes task_routes() {
   return {
       {"POST", "/v1/tasks", "Start a task; plan_only: what it would find",
        json_of<wire::TaskCreate>("TaskCreate"), json_of<wire::Task>("Task"), create, "", 201, true},
-      {"GET",
-       "/v1/tasks",
-       "List tasks, newest first",
-       {},
-       json_of<wire::TaskList>("TaskList"),
-       list,
-       "all=flag workspace cursor limit=number"},
-      {"GET",
-       "/v1/tasks/last",
-       "The last task of a folder's workspace",
-       {},
-       json_of<wire::Task>("Task"),
-       last,
-       "cwd waiting=flag"},
-      {"GET", "/v1/tasks/{id}", "One task", {}, json_of<wire::Task>("Task"), show},
+      {"GET", "/v1/tasks", "List tasks, newest first", kNone, json_of<wire::TaskList>("TaskList"),
+       list, "all=flag workspace cursor limit=number"},
+      {"GET", "/v1/tasks/last", "The last task of a folder's workspace", kNone,
+       json_of<wire::Task>("Task"), last, "cwd waiting=flag"},
+      {"GET", "/v1/tasks/{id}", "One task", kNone, json_of<wire::Task>("Task"), show},
   };
 }
 

@@ -120,6 +120,15 @@ void Egress::change(const std::string& task, NetPolicyPtr policy) {
   with_task(task, [policy = std::move(policy)](RelayTask& r) { r.change(policy); });
 }
 
+void Egress::count(const std::string& task, std::function<void(NetTotals)> done) {
+  post([this, task, done = std::move(done)](Thread& t) {
+    const auto it = t.tasks.find(task);
+    in_->post([done, totals = it == t.tasks.end() ? NetTotals{} : it->second->totals()] {
+      done(totals);
+    });
+  });
+}
+
 void Egress::remove(const std::string& task, std::function<void(NetTotals)> done) {
   post([this, task, done = std::move(done)](Thread& t) {
     NetTotals totals;

@@ -47,6 +47,8 @@ class Egress {
   void publish(const std::string& task, int32_t port, Fd listener);
   /// The answer to OnDialInside; no socket: it could not be dialled.
   void dialled(const std::string& task, uint64_t number, Fd socket);
+  /// What went to and fro so far.
+  void count(const std::string& task, std::function<void(NetTotals)> done);
   /// Ends all of the task's connections; `done` comes after its last report.
   void remove(const std::string& task, std::function<void(NetTotals)> done);
 

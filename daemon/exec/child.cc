@@ -14,11 +14,12 @@
 #include <cstring>
 
 #include "core/base/fd.h"
+#include "daemon/exec/cgroup_files.h"
 
 namespace codexos::exec {
 namespace {
 
-enum class Stage : int { session, stdio, limits, cwd, exec };
+enum class Stage : int { cgroup, session, stdio, limits, cwd, exec };
 struct Report {
   Stage stage;
   int error;
@@ -27,7 +28,8 @@ struct StageRow {
   Stage stage;
   const char* name;
 };
-constexpr StageRow kStages[] = {{Stage::session, "session and terminal"},
+constexpr StageRow kStages[] = {{Stage::cgroup, "cgroup"},
+                                {Stage::session, "session and terminal"},
                                 {Stage::stdio, "stdin, stdout and stderr"},
                                 {Stage::limits, "limits"},
                                 {Stage::cwd, "working directory"},
@@ -117,6 +119,7 @@ bool place_stdio(const int (&from)[3]) {
 
 [[noreturn]] void become_program(const ChildSpec& spec, int report_in) {
   const int report = fcntl(report_in, F_DUPFD_CLOEXEC, 20);
+  if (!join_cgroup(spec.cgroup)) give_up(report, Stage::cgroup, errno);
   setsid();
   if (spec.tty_fd >= 0 && ioctl(spec.tty_fd, TIOCSCTTY, 0) < 0)
     give_up(report, Stage::session, errno);

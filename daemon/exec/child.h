@@ -22,6 +22,7 @@ struct ChildSpec {
   uint32_t umask = 022;
   int32_t nice = 0;
   const std::vector<Limit>* limits = nullptr;
+  std::vector<int> cgroup;  // cgroup.procs files that it joins by; borrowed
 };
 
 /// Forks and executes; returns the pid when execve succeeded. On failure the child is reaped, and

@@ -20,6 +20,22 @@ bool is_after_overlays(const Mount& m) {
   return m.role == MountRole::write_through || m.role == MountRole::hidden;
 }
 
+/// A workspace that is worked on as a copy lies elsewhere on the host.
+bool is_copy(const Mount& m) {
+  return m.kind == MountKind::bind && !m.read_only && m.source != m.target &&
+         (m.role == MountRole::workspace || m.role == MountRole::gitdir);
+}
+
+/// All of a copy takes room.
+Status find_copies(Sandbox& s) {
+  for (const auto& m : s.job->mounts) {
+    if (s.job->disk_bytes == 0 || !is_copy(m)) continue;
+    CODEXOS_ASSIGN(Fd at, open_below(s.root.get(), m.target));
+    s.layers.push_back(std::move(at));
+  }
+  return {};
+}
+
 /// The folders of an overlay, opened and compared with the plan.
 struct OverlayDirs {
   std::vector<Fd> lowers;
@@ -103,6 +119,9 @@ Status put_overlay(Sandbox& s, const Overlay& o, int& scratch) {
   CODEXOS_ASSIGN(const Fd at, make_dirs_below(s.root.get(), o.target));
   if (o.ready) return attach_mount(s.ahead.get(), at.get());
   CODEXOS_ASSIGN(const OverlayDirs dirs, open_dirs(s, o, scratch));
+  if (s.job->disk_bytes != 0)
+    s.layers.emplace_back(
+        openat(dirs.layer.get(), "upper", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (const auto mounted = mount_overlay(dirs); mounted.ok())
     return attach_mount(mounted->get(), at.get());
   return mount_overlay_by_name(dirs, at.get());
@@ -114,7 +133,7 @@ Status put_job_mounts(Sandbox& s) {
   s.job_began = true;
   for (const auto& m : s.job->mounts)
     if (!is_after_overlays(m)) CODEXOS_TRY(put_mount(s, m, *s.job_fds));
-  return {};
+  return find_copies(s);
 }
 
 Status put_overlays(Sandbox& s) {

@@ -62,6 +62,8 @@ void say_failure(const StepFailure& why) {
   c.fds = &none;
   c.seams = std::move(s.seams);
   c.network = std::move(s.network);
+  c.view = &plan.view;
+  c.layers = std::move(s.layers);
   _exit(run_shim(c));
 }
 

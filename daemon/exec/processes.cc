@@ -126,6 +126,11 @@ bool Pause::sweep(std::vector<pid_t>& told, Sweep& out) {
 
 std::string Pause::stop() {
   if (active_) return {};
+  if (cgroup_.can_freeze()) {
+    std::string why = cgroup_.freeze();
+    active_ = why.empty();
+    return why;
+  }
   before_.clear();
   std::vector<pid_t> told;
   Sweep s;
@@ -143,6 +148,7 @@ std::string Pause::stop() {
 void Pause::resume() {
   if (!active_) return;
   active_ = false;
+  if (cgroup_.can_freeze()) return cgroup_.thaw();
   std::vector<pid_t> all;
   each_process([&](const Process& p) {
     if (!is_dead(p.state) && !holds(before_, p.pid)) put(all, p.pid);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The processes of the task, seen from its PID 1 through its own /proc: signals to all of them, and
-// pause and resume by SIGSTOP and SIGCONT (no cgroup freezer is needed). Everything here does
+// pause and resume by SIGSTOP and SIGCONT where the task has no cgroup to freeze. Everything here does
 // nothing unless the caller is PID 1: outside of a pid namespace of its own, "all" would be the
 // machine.
 #pragma once
@@ -9,6 +9,8 @@
 
 #include <string>
 #include <vector>
+
+#include "daemon/exec/cgroup_files.h"
 
 namespace codexos::exec {
 
@@ -19,6 +21,8 @@ void signal_session(pid_t leader, int signo);
 
 class Pause {
  public:
+  /// `cgroup`: of the task; where it can be frozen, that is the pause.
+  explicit Pause(TaskCgroup& cgroup) : cgroup_(cgroup) {}
   bool active() const { return active_; }
   /// Sweeps until nothing new runs, at most about 100 ms. Empty, or why it could not; then
   /// everything runs as before.
@@ -34,6 +38,7 @@ class Pause {
   };
   bool sweep(std::vector<pid_t>& told, Sweep& out);
 
+  TaskCgroup& cgroup_;
   bool active_ = false;
   std::vector<pid_t> before_;  // stopped by the task itself, sorted
 };

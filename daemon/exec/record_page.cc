@@ -40,6 +40,17 @@ void RecordPage::set_paused(bool paused) {
   if (page_ != nullptr) __atomic_store_n(&page_->paused, paused ? 1U : 0U, __ATOMIC_RELEASE);
 }
 
+void RecordPage::set_log_cap(uint64_t bytes) {
+  if (page_ != nullptr) page_->log_cap_bytes = bytes;
+}
+
+void RecordPage::note_peaks(uint64_t memory, uint64_t pids, uint64_t disk) {
+  if (page_ == nullptr) return;
+  page_->memory_peak = memory;
+  page_->pids_peak = pids;
+  page_->disk_peak = disk;
+}
+
 void RecordPage::mark_started(int64_t at_us) {
   if (page_ != nullptr) __atomic_store_n(&page_->started_at_us, at_us, __ATOMIC_RELEASE);
 }

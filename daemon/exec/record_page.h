@@ -27,6 +27,10 @@ class RecordPage {
   void log_failed(size_t stream, int error);
   void set_paused(bool paused);
   /// Right before the program is forked: from here on it may have run.
+  /// Before anything is written to a log.
+  void set_log_cap(uint64_t bytes);
+  /// So far; 0: not measured.
+  void note_peaks(uint64_t memory, uint64_t pids, uint64_t disk);
   void mark_started(int64_t at_us);
   /// The end; the checksum makes it valid and is stored last.
   void write_end(const Ended& end, int64_t started_at_us);

@@ -135,6 +135,9 @@ Status complete_second_wall(Sandbox& s) {
     CODEXOS_ASSIGN(const Fd at, open_below(s.root.get(), o.target));
     CODEXOS_TRY(s.wall.allow(at.get(), LandlockAccess::write, o.target));
   }
+  // For the shim, to see how much is in them; programs have no path there.
+  for (const auto& layer : s.layers)
+    CODEXOS_TRY(s.wall.allow(layer.get(), LandlockAccess::read, "the layer"));
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <new>
 
+#include "daemon/exec/cgroup_files.h"
 #include "daemon/exec/seam_caller.h"
 
 namespace codexos::exec {
@@ -45,7 +46,8 @@ Result<SeamsListener> listen_for_seams(const void* program, size_t bytes) {
   return errno_error("seccomp listener", errno);
 }
 
-Seams::Seams(SeamsListener listener) : listener_(std::move(listener)) {
+Seams::Seams(SeamsListener listener, std::vector<int> cgroup)
+    : listener_(std::move(listener)), cgroup_(std::move(cgroup)) {
   clock_gettime(CLOCK_REALTIME_COARSE, &began_);
 }
 
@@ -87,6 +89,7 @@ void Seams::start_worker() {
 
 // _exit without destructors: what stands in this memory is the shim's.
 void Seams::be_worker(int reader) {
+  (void)join_cgroup(cgroup_);
   close_others(listener_.fd.get(), reader);
   run_seam_worker({listener_.fd.get(), reader, shared_, listener_.callers_stay, began_});
   _exit(0);

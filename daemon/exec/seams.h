@@ -8,6 +8,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include <vector>
+
 #include "core/base/error.h"
 #include "core/base/fd.h"
 #include "daemon/exec/poll_set.h"
@@ -27,7 +29,8 @@ Result<SeamsListener> listen_for_seams(const void* program, size_t bytes);
 
 class Seams {
  public:
-  explicit Seams(SeamsListener listener);
+  /// `cgroup`: cgroup.procs files of the task, which its worker joins.
+  Seams(SeamsListener listener, std::vector<int> cgroup);
   ~Seams();
   Seams(const Seams&) = delete;
   Seams& operator=(const Seams&) = delete;
@@ -48,6 +51,7 @@ class Seams {
   void answer_all();
 
   SeamsListener listener_;
+  std::vector<int> cgroup_;
   timespec began_{};
   SeamsShared* shared_ = nullptr;
   bool closed_ = false;  // an unmarked process was let through

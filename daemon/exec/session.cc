@@ -110,6 +110,11 @@ bool Session::start(ChildSpec spec, StepFailure& why) {
   return true;
 }
 
+void Session::tell_owner(std::string_view line) {
+  for (auto& c : clients_)
+    if (c->owner && c->open()) c->send(FrameType::note, 0, line);
+}
+
 void Session::signal(int signo) {
   if (pid_ <= 0) return;
   const pid_t group = master_ >= 0 && !ended_ ? foreground_group(master_) : 0;

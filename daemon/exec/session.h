@@ -64,6 +64,8 @@ class Session {
   void watch(PollSet& polls);
   void react(const PollSet& polls, SessionControl& control);
 
+  /// A line for the stderr of whoever owns it.
+  void tell_owner(std::string_view line);
   /// To the program; on a terminal to the foreground process group.
   void signal(int signo);
   /// The program is gone: drain() follows.

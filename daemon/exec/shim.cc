@@ -19,7 +19,9 @@
 #include "core/base/binary.h"
 #include "core/base/clock.h"
 #include "daemon/exec/deadlines.h"
+#include "daemon/exec/limit_watch.h"
 #include "daemon/exec/link.h"
+#include "daemon/exec/meter.h"
 #include "daemon/exec/processes.h"
 #include "daemon/exec/record_page.h"
 #include "daemon/exec/seams.h"
@@ -104,6 +106,11 @@ class Shim final : public SessionControl {
   void on_child(pid_t pid, int status);
   void exec_ended(Exec& e, Outcome outcome);
   void check_time();
+  void check_limits();
+  void tell_near(const WatchedLimit& limit, uint64_t used);
+  void note_peaks(const Measure& m);
+  uint64_t log_bytes() const;
+  bool is_measuring() const;
   void phase_overdue();
   void advance();
   void advance_execs();
@@ -120,6 +127,7 @@ class Shim final : public SessionControl {
   void on_resume(LinkMessage& m);
   void on_end_ack(LinkMessage& m);
   void on_dial(LinkMessage& m);
+  void on_measure(LinkMessage& m);
   void send_state();
   bool start_exec(Exec& e, const ExecRequest& r, std::vector<Fd>& fds, StepFailure& why);
 
@@ -138,6 +146,7 @@ class Shim final : public SessionControl {
   RecordPage record_;
   Fd alive_;
   Fd signals_;
+  TaskCgroup cgroup_;
   Session main_;
   std::vector<std::unique_ptr<Exec>> execs_;
   Seams seams_;
@@ -152,8 +161,14 @@ class Shim final : public SessionControl {
   int64_t started_us_ = 0;  // CLOCK_MONOTONIC
   bool lean_ = false;
   Deadlines limits_;
+  LimitWatch watch_;
+  Meter meter_;
+  int64_t measure_at_ = kNever;
+  Measure peak_;
+  std::vector<NearLimit> untold_;  // while no daemon listened
   Pause pause_;
   Cause stop_cause_ = Cause::none;
+  std::string stop_detail_;
   int64_t kill_at_ = kNever;
   int64_t phase_until_ = kNever;
   int interrupts_ = 0;
@@ -173,10 +188,16 @@ Shim::Shim(ShimContext& c)
       link_(Fd(c.link_fd), take_fd(c.fds, c.job->listen_fd), c.job->secret),
       record_(take_fd(c.fds, c.job->record_fd)),
       alive_(take_fd(c.fds, c.job->alive_fd)),
+      cgroup_(c.job->cgroup, c.fds),
       main_(&record_),
-      seams_(std::move(c.seams)),
+      seams_(std::move(c.seams), cgroup_.procs()),
       network_(std::move(c.network)),
-      limits_(c.job->timeout_ms, c.job->idle_timeout_ms) {}
+      limits_(c.job->timeout_ms, c.job->idle_timeout_ms),
+      watch_(*c.job, static_cast<uint64_t>(sysconf(_SC_NPROCESSORS_ONLN)), cgroup_.counts_memory()),
+      meter_(*c.job, alone_ ? c.view : nullptr, cgroup_, std::move(c.layers)),
+      pause_(cgroup_) {
+  if (job_.log_cap_bytes != Job{}.log_cap_bytes) record_.set_log_cap(job_.log_cap_bytes);
+}
 
 Fd Shim::take(int32_t index) { return take_fd(fds_, index); }
 
@@ -239,6 +260,7 @@ ChildSpec Shim::spec_for(const std::vector<std::string>& argv, const std::vector
   s.umask = job_.umask;
   s.nice = job_.nice;
   s.limits = &job_.limits;
+  s.cgroup = cgroup_.procs();
   return s;
 }
 
@@ -247,6 +269,7 @@ void Shim::start_main() {
   started_us_ = monotonic_us();
   limits_.start(started_us_);
   record_.mark_started(started_.at_us);
+  if (watch_.any() && alone_) measure_at_ = started_us_ + LimitWatch::kSoonestUs;
   StepFailure why;
   if (!main_.start(spec_for(job_.argv, job_.env, job_.cwd), why)) {
     if (by_hand_)
@@ -279,6 +302,7 @@ int Shim::run() {
 int64_t Shim::next_deadline() const {
   int64_t at = std::min({kill_at_, phase_until_, link_.next_deadline()});
   if (phase_ == Phase::running && stop_cause_ == Cause::none) at = std::min(at, limits_.next());
+  if (is_measuring()) at = std::min(at, measure_at_);
   for (const auto& e : execs_)
     if (!e->ended) at = std::min(at, e->kill_at);
   return at;
@@ -370,6 +394,7 @@ void Shim::check_time() {
     limits_.active(main_.output_held() ? now : main_.active_at_us());
     if (const Cause c = limits_.expired(now); c != Cause::none) begin_stop(c, job_.stop_grace_ms);
   }
+  if (is_measuring() && now >= measure_at_) check_limits();
   if (now >= kill_at_) {
     kill_at_ = kNever;
     kill_all();
@@ -380,6 +405,56 @@ void Shim::check_time() {
     kill(e->session.pid(), SIGKILL);
   }
   if (now >= phase_until_) phase_overdue();
+}
+
+// ---- what it uses -----------------------------------------------------------------------------
+
+bool Shim::is_measuring() const { return phase_ == Phase::running && !pause_.active(); }
+
+uint64_t Shim::log_bytes() const {
+  uint64_t out = 0;
+  for (const uint8_t stream : {uint8_t{1}, uint8_t{2}})
+    out += std::min(main_.bytes_of(stream), job_.log_cap_bytes);
+  return by_hand_ ? 0 : out;
+}
+
+void Shim::check_limits() {
+  const int64_t begun = monotonic_us();
+  const bool kernel_killed = cgroup_.counts_memory() && cgroup_.oom_kills() > 0;
+  const Measure m = meter_.measure(watch_, Meter::Depth::cheap, log_bytes());
+  note_peaks(m);
+  watch_.tell_near(m, [this](const WatchedLimit& limit, uint64_t used) { tell_near(limit, used); });
+  const WatchedLimit* const over = kernel_killed ? &kWatched[0] : watch_.over(m);
+  const int64_t now = monotonic_us();
+  // Looking costs at most a tenth of the time.
+  constexpr int64_t kShare = 10;
+  measure_at_ = now + std::max(watch_.wait_us(m), (now - begun) * kShare);
+  if (over == nullptr) return;
+  if (stop_cause_ == Cause::none) stop_detail_ = end_text(*over, job_.*(over->most));
+  begin_stop(over->cause, over->may_finish ? job_.stop_grace_ms : 0);
+}
+
+void Shim::note_peaks(const Measure& m) {
+  if (meter_.memory_is_exact()) peak_.memory_bytes = std::max(peak_.memory_bytes, m.memory_bytes);
+  peak_.pids = std::max(peak_.pids, m.pids);
+  peak_.disk_bytes = std::max(peak_.disk_bytes, m.disk_bytes);
+  record_.note_peaks(peak_.memory_bytes, peak_.pids, peak_.disk_bytes);
+}
+
+void Shim::tell_near(const WatchedLimit& limit, uint64_t used) {
+  const uint64_t most = job_.*(limit.most);
+  const NearLimit near{std::string(limit.row->key), used, most * limit.scale, now_us()};
+  main_.tell_owner(near_text(limit, most));
+  if (link_.up())
+    link_.send(LinkType::near_limit, to_binary(near));
+  else
+    untold_.push_back(near);
+}
+
+void Shim::on_measure(LinkMessage&) {
+  const Measure m = meter_.measure(watch_, Meter::Depth::exact, log_bytes());
+  note_peaks(m);
+  link_.send(LinkType::measured, to_binary(m));
 }
 
 void Shim::phase_overdue() {
@@ -498,7 +573,15 @@ Usage Shim::usage() const {
 void Shim::main_ended(Outcome outcome) {
   end_.at_us = now_us();
   end_.outcome = std::move(outcome);
-  if (stop_cause_ != Cause::none) end_.outcome.cause = stop_cause_;
+  // The kernel may have been quicker than we with looking.
+  if (stop_cause_ == Cause::none && job_.memory_bytes != 0 && cgroup_.oom_kills() > 0) {
+    stop_cause_ = Cause::oom;
+    stop_detail_ = end_text(kWatched[0], job_.memory_bytes);
+  }
+  if (stop_cause_ != Cause::none) {
+    end_.outcome.cause = stop_cause_;
+    end_.outcome.detail = stop_detail_;
+  }
   end_.usage = usage();
   end_.interrupted = interrupts_ > 0;
   main_.program_ended();
@@ -518,6 +601,10 @@ void Shim::conclude() {
   end_.usage.wall_us = wall_us;
   end_.usage.stdout_bytes = main_.bytes_of(1);
   end_.usage.stderr_bytes = main_.bytes_of(2);
+  const auto told = [](uint64_t x) { return x == 0 ? std::optional<uint64_t>() : x; };
+  end_.usage.memory_bytes = told(peak_.memory_bytes);
+  end_.usage.pids = told(peak_.pids);
+  end_.usage.disk_bytes = told(peak_.disk_bytes);
   end_.notes = main_.log_notes();
   if (by_hand_) {
     phase_ = Phase::over;
@@ -554,6 +641,7 @@ const Shim::LinkRow Shim::kLink[] = {
     {LinkType::signal, &Shim::on_signal_request}, {LinkType::stop, &Shim::on_stop},
     {LinkType::pause, &Shim::on_pause},           {LinkType::resume, &Shim::on_resume},
     {LinkType::end_ack, &Shim::on_end_ack},       {LinkType::dial, &Shim::on_dial},
+    {LinkType::measure, &Shim::on_measure},
 };
 
 void Shim::on_message(LinkMessage& m) {
@@ -570,6 +658,8 @@ void Shim::send_state() {
   link_.send(LinkType::state, to_binary(s));
   if (!network_.empty())
     link_.send(LinkType::network, to_binary(network_.sockets), network_.numbers());
+  for (const auto& near : std::exchange(untold_, {}))
+    link_.send(LinkType::near_limit, to_binary(near));
 }
 
 void Shim::on_dial(LinkMessage& m) {

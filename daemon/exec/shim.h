@@ -19,6 +19,8 @@ struct ShimContext {
   std::vector<Fd>* fds = nullptr;  // passed descriptors, by the indices that the job names
   SeamsListener seams;
   Network network;
+  const View* view = nullptr;  // where scratch space is; null: there is none
+  std::vector<Fd> layers;      // what is held back, where the job has a disk limit
 };
 
 /// Returns only when the task is over and acknowledged; the caller _exits with it. By hand that is

@@ -38,6 +38,7 @@ struct Sandbox {
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
   SeamsListener seams;
   Network network;
+  std::vector<Fd> layers;  // what is held back, where the job has a disk limit: O_PATH
 };
 
 /// What a zygote has ready: the root of the view with all that is put into it and is no task's own,

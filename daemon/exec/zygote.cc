@@ -115,6 +115,8 @@ bool tell_network(const Network& n) {
   c.fds = &job_fds;
   c.seams = std::move(s.seams);
   c.network = std::move(s.network);
+  c.view = &view;
+  c.layers = std::move(s.layers);
   _exit(run_shim(c));
 }
 

@@ -37,7 +37,8 @@ Ahead::Ahead(Loop& loop, Helpers& helpers, Launcher& launcher, SpareFolders& spa
 
 Result<TaskFds> Ahead::create(const TaskPaths& paths, const Start& start, std::string& name) {
   const auto& roots = start.workspace.roots;
-  if (is_plain(start.workspace)) {
+  // With a disk limit the helper keeps the layer open, which one that is mounted has not.
+  if (is_plain(start.workspace) && start.job.disk_bytes == 0) {
     name = name_of(roots[0]);
     const auto hold = launcher_.ready_for(*start.view, start.job, name);
     remember(roots[0]);

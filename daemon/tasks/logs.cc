@@ -58,6 +58,7 @@ Status LogReader::refresh() {
   if (pread(record_.get(), reinterpret_cast<char*>(&r) + kLive, sizeof r - kLive, kLive) !=
       static_cast<ssize_t>(sizeof r - kLive))
     return errno_error("read " + paths_.record(), errno);
+  if (r.log_cap_bytes != 0) layout_.cap = r.log_cap_bytes;
   total_ = {r.stream_bytes[0], r.stream_bytes[1]};
   errors_ = {static_cast<int>(r.log_errors[0]), static_cast<int>(r.log_errors[1])};
   return {};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/tasks/planner.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -16,37 +15,12 @@
 #include "daemon/agents/login.h"
 #include "daemon/sandbox/view_parts.h"
 #include "daemon/tasks/copy_mode.h"
+#include "daemon/tasks/limits.h"
 #include "daemon/tasks/task_files.h"
 #include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
 namespace {
-
-struct LimitRow {
-  int resource;
-  uint64_t value;
-  const char* why;
-};
-// RLIMIT_NPROC counts per user namespace, so it is the task's own. Both limits are soft and hard.
-constexpr LimitRow kLimits[] = {
-    {RLIMIT_NPROC, 16384, "a fork bomb ends where there is no cgroup"},
-    {RLIMIT_NOFILE, 65536, "enough for every server, few enough for programs that close them all"},
-    {RLIMIT_CORE, 0, "no core files in the workspace"},
-};
-
-std::vector<Limit> make_limits() {
-  std::vector<Limit> out;
-  for (const auto& row : kLimits) {
-    rlimit own{};
-    uint64_t value = row.value;
-    // The helper inherits the daemon's hard limit and cannot pass it.
-    if (getrlimit(static_cast<__rlimit_resource_t>(row.resource), &own) == 0 &&
-        own.rlim_max != RLIM_INFINITY)
-      value = std::min<uint64_t>(value, own.rlim_max);
-    out.push_back(Limit{row.resource, value});
-  }
-  return out;
-}
 
 bool is_below(const std::string& path, const std::string& root) {
   return path.size() > root.size() && path.compare(0, root.size(), root) == 0 &&
@@ -73,10 +47,7 @@ void copy_to_job(const wire::TaskCreate& c, Job& job) {
   job.stderr_mode = c.stderr_mode;
   job.rows = c.rows;
   job.cols = c.cols;
-  job.timeout_ms = c.timeout_ms;
-  job.idle_timeout_ms = c.idle_timeout_ms;
   job.owned = c.owned;
-  job.limits = make_limits();
 }
 
 std::string access_of(const Mount& m) {
@@ -422,8 +393,8 @@ Status Planner::put_agent(const FoundAgent& agent, const wire::TaskCreate& creat
   }
   std::move(parts.notes.begin(), parts.notes.end(), std::back_inserter(start.notes));
   if (start.on_failure.empty()) start.on_failure = std::move(parts.on_failure);
-  if (create.agent_use == wire::AgentUse::job && create.idle_timeout_ms == 0)
-    start.job.idle_timeout_ms = agent.preset.idle_timeout_s * 1000;
+  if (create.agent_use == wire::AgentUse::job && create.limits.idle_timeout_ms == 0)
+    start.limits.idle_timeout_ms = agent.preset.idle_timeout_s * 1000;
   return {};
 }
 
@@ -476,6 +447,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
     }
   }
   copy_to_job(create, s.job);
+  s.limits = create.limits;
   s.job.task_id = id;
   s.job.reach_ports = create.reach;
   s.job.cwd = s.workspace.cwd;
@@ -484,6 +456,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(hide(s));
+  CODEXOS_TRY(limit(create, s));
   add_notice(create, s);
   s.request.places = places_in_root(*s.view, s.job, host_);
   if (!s.request.places.empty()) {
@@ -491,6 +464,21 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   }
   s.job.env = make_env(s.request, *s.view, s.job.mounts, env, id, s.job.cwd, host_);
   return s;
+}
+
+/// Cgroups are not looked at for a task that asks for nothing that they could hold.
+Status Planner::limit(const wire::TaskCreate& create, Start& start) const {
+  const CgroupSupport none;
+  start.in_cgroup =
+      options_.cgroups != nullptr && wants_cgroup(start.limits, create.limit_driver);
+  const CgroupSupport& cgroups = start.in_cgroup ? options_.cgroups->support() : none;
+  CODEXOS_ASSIGN(start.held, hold_limits(start.limits, create.limit_driver, cgroups));
+  put_limits(start.limits, cgroups, start.job);
+  start.in_cgroup = cgroups.version != 0;
+  for (const auto& held : start.held)
+    if (held.by.empty())
+      start.remark_on("the " + held.name + " limit of " + held.value + " is not held: " + held.why);
+  return {};
 }
 
 wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start) const {
@@ -504,8 +492,9 @@ wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start)
   p.network = create.net == wire::Network::allow ? "by name" : std::string(name_of(create.net));
   p.allow = create.allow;
   p.inside_uid = start.view->uid.inside;
-  p.timeout_ms = create.timeout_ms;
+  p.timeout_ms = create.limits.timeout_ms;
   p.idle_timeout_ms = start.job.idle_timeout_ms;
+  p.limits = start.held;
   for (const auto& m : start.view->mounts) p.mounts.push_back(describe(m));
   for (const auto& m : start.job.mounts) {
     p.mounts.push_back(describe(m));

@@ -15,6 +15,7 @@
 #include "core/os/host_cache.h"
 #include "core/os/mount_table.h"
 #include "core/wire/task.h"
+#include "daemon/sandbox/cgroups.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/store/store.h"
 #include "daemon/tasks/agent_start.h"
@@ -72,6 +73,9 @@ struct Start {
     if (!line.empty()) remark += (remark.empty() ? "" : "\n") + line;
   }
   std::string on_failure;
+  TaskLimits limits;  // of the request, and of an agent's preset
+  std::vector<wire::LimitHeld> held;
+  bool in_cgroup = false;
   ViewRequest request;
   StoredPolicy policy;
   // Variables of the caller that its policies pass on and the request does not carry: nothing else
@@ -89,6 +93,7 @@ struct PlannerOptions {
   std::string home;            // the state folder
   uint32_t task_host_uid = 0;  // of a root daemon's tasks; 0: the caller's own
   uint32_t task_host_gid = 0;
+  Cgroups* cgroups = nullptr;  // none: nothing is held by one
   bool force_copy = false;  // no overlays (CODEXOS_FORCE_COPY): for tests
 };
 
@@ -152,6 +157,7 @@ class Planner {
   std::string foreign_note(const Root& root, uid_t uid, gid_t gid);
   Status obey_policies(wire::TaskCreate& create, const Caller& caller, Start& start);
   Status hide(Start& start) const;
+  Status limit(const wire::TaskCreate& create, Start& start) const;
   static void add_notice(const wire::TaskCreate& create, Start& start);
   std::vector<std::string> find_hidden(const policy::Names& patterns) const;
 

@@ -9,7 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/path.h"
 #include "core/base/text.h"
-#include "core/base/units.h"
+#include "core/policy/limit_keys.h"
 #include "core/policy/settings.h"
 #include "daemon/trust/digest.h"
 
@@ -81,8 +81,8 @@ void copy_rights(const From& from, To& to) {
   to.allow = from.allow;
   to.isolation = from.isolation;
   to.seccomp = from.seccomp;
-  to.timeout_ms = from.timeout_ms;
-  to.idle_timeout_ms = from.idle_timeout_ms;
+  to.limits = from.limits;
+  to.limit_driver = from.limit_driver;
 }
 
 Said one(std::string from, Policy p) { return {std::move(from), std::move(p)}; }
@@ -348,12 +348,15 @@ std::vector<Said> options_of(const wire::TaskCreate& c) {
         [&c](Policy& p) { p.isolation = c.isolation; });
   if (c.seccomp != wire::SeccompProfile::default_ || given("seccomp"))
     add("--seccomp " + std::string(name_of(c.seccomp)), [&c](Policy& p) { p.seccomp = c.seccomp; });
-  if (c.timeout_ms != 0 || given("timeout"))
-    add("--timeout " + duration_text(c.timeout_ms),
-        [&c](Policy& p) { p.limits.timeout = duration_text(c.timeout_ms); });
-  if (c.idle_timeout_ms != 0 || given("idle-timeout"))
-    add("--idle-timeout " + duration_text(c.idle_timeout_ms),
-        [&c](Policy& p) { p.limits.idle_timeout = duration_text(c.idle_timeout_ms); });
+  for (const policy::LimitKey& key : policy::kLimitKeys) {
+    const std::string option = limit_option(*key.row);
+    const uint64_t amount = c.limits.*(key.row->amount);
+    const std::string text = limit_text(*key.row, amount);
+    if (amount != 0 || given(std::string_view(option).substr(2)))
+      add(option + " " + text, [&](Policy& p) { key.say(p.limits, text); });
+  }
+  if (c.limit_driver != wire::LimitDriver::any)
+    add("limit_driver", [&c](Policy& p) { p.limits.driver = c.limit_driver; });
   return out;
 }
 

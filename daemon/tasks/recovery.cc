@@ -11,6 +11,7 @@
 #include "core/os/freezer.h"
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
+#include "daemon/tasks/limits.h"
 #include "daemon/tasks/supervisor.h"
 
 namespace codexos::daemon {
@@ -46,16 +47,22 @@ Status Supervisor::recover() {
     r->recovered = true;
     r->row = std::move(row);
     const auto stored = json::decode<StoredCreate>(r->row.create_json, json::Unknown::ignore);
-    if (stored.ok()) remember(*r, stored->create);
+    if (stored.ok()) {
+      remember(*r, stored->create);
+      // Where it was made is known from home/cgroups; there may be none.
+      r->in_cgroup = wants_cgroup(stored->create.limits, stored->create.limit_driver);
+    }
     if (const auto& net = r->row.task.net) {
       if (auto s = p_.network.begin(id, *net); !s.ok())
         log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
     }
     watch_agent(*r);
     tasks_[id] = std::move(r);
-    Freezer::thaw_left(tasks_[id]->row.shim_pid, id);  // a snapshot was being taken of it
+    // A snapshot was being taken of it.
+    Freezer::thaw_left(tasks_[id]->row.shim_pid, id, task_cgroup_name(p_.home, id));
     recover_one(id);
   }
+  p_.cgroups.sweep(live_tasks());
   record_missing_bases();
   return {};
 }
@@ -75,7 +82,10 @@ void Supervisor::recover_one(const std::string& id) {
     r->helper->pidfd = std::move(process->pidfd);
     watch_process(*r);
   }
-  if (!is_alive_locked(files.alive())) return maybe_resolve(*r);  // at once, or when it is gone
+  if (!is_alive_locked(files.alive())) {
+    thaw_paused(*r);
+    return maybe_resolve(*r);  // at once, or when it is gone
+  }
   if (auto adopted = adopt(*r); !adopted.ok()) {
     log_line(LogLevel::warning, "task " + id, "not adopted yet: " + adopted.error().message);
     p_.loop.after_ms(kRetryMs, "recover task", [this, id] { recover_one(id); });

@@ -33,6 +33,7 @@ struct Subject {
   TaskRow row;
   TaskPaths files;
   std::vector<Root> roots;
+  std::string cgroup;  // what its own is called
   std::string dir() const { return files.dir + "/snapshots"; }
   std::string of(const std::string& name) const { return dir() + "/" + name; }
   std::string info(const std::string& name) const { return of(name) + "/info"; }
@@ -101,7 +102,7 @@ Result<wire::Snapshot> take(const Subject& s, std::string name, pid_t init) {
   {
     std::optional<Freezer> frozen;
     if (init != 0) {
-      auto f = Freezer::freeze(init, s.row.task.id);
+      auto f = Freezer::freeze(init, s.row.task.id, s.cgroup);
       if (!f.ok())
         return std::move(f)
             .error()
@@ -194,7 +195,8 @@ Result<Subject> subject_of(Supervisor& supervisor, const std::string& task,
   CODEXOS_ASSIGN(TaskRow row, supervisor.find(task));
   CODEXOS_ASSIGN(Roots roots, json::decode<Roots>(row.layers_json, json::Unknown::ignore));
   TaskPaths files = supervisor.paths(row);
-  return Subject{std::move(row), std::move(files), std::move(roots.roots)};
+  std::string cgroup = supervisor.cgroup_of(row.task.id);
+  return Subject{std::move(row), std::move(files), std::move(roots.roots), std::move(cgroup)};
 }
 
 /// Runs `work` in the worker and gives its result to `done` in the loop.

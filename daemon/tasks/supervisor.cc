@@ -49,6 +49,20 @@ void pass_client(Job& job, StartRequest& request, std::vector<Fd>& fds) {
   job.stderr_fd = add_fd(fds, std::move(request.stderr_fd));
 }
 
+/// The task's cgroup: the files that its shim joins and reads by.
+void pass_cgroup(Job& job, TaskCgroup cgroup, std::vector<Fd>& fds) {
+  CgroupFiles& c = job.cgroup;
+  c.version = cgroup.version;
+  for (auto& fd : cgroup.join) c.join.push_back(add_fd(fds, std::move(fd)));
+  c.memory = add_fd(fds, std::move(cgroup.memory));
+  c.memory_stat = add_fd(fds, std::move(cgroup.memory_stat));
+  c.oom = add_fd(fds, std::move(cgroup.oom));
+  c.cpu = add_fd(fds, std::move(cgroup.cpu));
+  c.pids = add_fd(fds, std::move(cgroup.pids));
+  c.freezer = add_fd(fds, std::move(cgroup.freezer));
+  c.events = add_fd(fds, std::move(cgroup.events));
+}
+
 Status check_descriptors(const StartRequest& r) {
   const auto& c = r.create;
   if (c.plan_only) return {};
@@ -142,6 +156,7 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
                         "the changes of " + start->from->task.id + " are being restored",
                         "try again"});
   if (auto r = launch(request, *start, id, begun)) {
+    if (start->in_cgroup) drop_cgroup(id);
     p_.worker.remove(paths.dir);
     return r;
   }
@@ -171,6 +186,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
     t.net->reach = c.reach;
     t.net->max_bytes = c.net_bytes;
   }
+  t.limits = start.held;
   t.agent = start.agent;
   t.landlock_abi = start.view->landlock_abi;
   t.terminal =
@@ -206,6 +222,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   remember(*r, request.create);
+  r->in_cgroup = start.in_cgroup;
   r->client = duplicate(request.client);
   r->on_failure = start.on_failure;
   r->exits = std::move(start.agent_exits);
@@ -213,6 +230,11 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   std::vector<Fd> fds;
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
+  if (start.in_cgroup) {
+    auto cgroup = p_.cgroups.create(id, start.limits);
+    if (!cgroup.ok()) return broken_start(std::move(cgroup).error(), id);
+    pass_cgroup(start.job, *std::move(cgroup), fds);
+  }
   TaskRow row = make_row(request, start, id, start.job.secret);
   if (row.task.net)
     if (auto s = p_.network.begin(id, *row.task.net); !s.ok())
@@ -265,6 +287,7 @@ Status Supervisor::record_start(const StartRequest& request, const Start& start,
       e.cwd = row.task.cwd;
       e.workspace = row.task.workspace;
       if (row.task.agent) e.agent = row.task.agent->name;
+      if (!row.task.limits.empty()) e.limits = row.task.limits;
     }));
     if (!request.idempotency_key.empty())
       CODEXOS_TRY(p_.store.put_idempotent(request.uid, request.idempotency_key,
@@ -303,6 +326,7 @@ void Supervisor::abandon(const std::string& id) {
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   start_is_over(*r);
   p_.network.end(id, [](const NetTotals&) {});
+  if (r->in_cgroup) drop_cgroup(id);
   p_.worker.remove(paths(r->row).dir);
   tasks_.erase(id);
 }
@@ -312,7 +336,7 @@ void Supervisor::start_is_over(Running& r) {
 }
 
 void Supervisor::remember(Running& r, const wire::TaskCreate& create) {
-  r.timeout_ms = create.timeout_ms;
+  r.timeout_ms = create.limits.timeout_ms;
   r.apply = create.apply;
 }
 
@@ -345,6 +369,8 @@ void Supervisor::on_message(const std::string& id, LinkMessage& m) {
       Row{LinkType::exec_ended, &Supervisor::on_exec_ended},
       Row{LinkType::network, &Supervisor::on_network},
       Row{LinkType::dialled, &Supervisor::on_dialled},
+      Row{LinkType::measured, &Supervisor::on_measured},
+      Row{LinkType::near_limit, &Supervisor::on_near_limit},
   };
   Running* r = find_running(id);
   if (r == nullptr) return;

@@ -65,6 +65,7 @@ struct SupervisorParts {
   Ahead& ahead;
   Applier& applier;
   TaskNetwork& network;
+  Cgroups& cgroups;
   std::string home;
   std::string boot_id;
 };
@@ -131,6 +132,9 @@ class Supervisor {
   void kill(const std::string& id, const wire::StopBody& body, OnTask done);
   void pause(const std::string& id, OnTask done);
   void resume(const std::string& id, OnTask done);
+  /// What it uses now; of an ended task, what it used.
+  using OnStats = std::function<void(Result<wire::TaskStats>)>;
+  void stats(const std::string& id, OnStats done);
   /// Other rules for what it may reach, from the turn's commit on.
   void change_network(const std::string& id, const wire::NetBody& body, OnTask done);
   /// Whether clients can be attached now. Error conflict: it has ended.
@@ -170,6 +174,8 @@ class Supervisor {
   pid_t shim_of(const std::string& id);
   /// Tasks whose program neither runs nor has failed to, though their start was accepted.
   size_t starting() const;
+  /// What a task's own cgroup is called, where it has one.
+  std::string cgroup_of(const std::string& id) const { return task_cgroup_name(p_.home, id); }
   TaskPaths paths(const TaskRow& row) const { return {p_.home, row.tenant, row.task.id}; }
 
  private:
@@ -222,6 +228,10 @@ class Supervisor {
     bool unsettled = false;  // it could not be: what the copy holds is kept
     std::shared_ptr<std::atomic<bool>> stop_copy;
     bool network_ending = false;
+    // Limits.
+    bool in_cgroup = false;
+    std::vector<std::function<void(Result<Measure>)>> on_measured;
+    Loop::TimerId measure_timer = 0;
   };
 
   // start
@@ -248,6 +258,14 @@ class Supervisor {
   void dial_inside(const std::string& id, uint64_t number, int32_t port);
   void on_net_report(const std::string& id, const NetReport& report);
   bool end_network_first(Running& r, const Ended& end);
+
+  // its limits, and what it uses
+  void on_near_limit(Running& r, LinkMessage& m);
+  void on_measured(Running& r, LinkMessage& m);
+  void measured(Running& r, const Result<Measure>& what);
+  void measure_layers(wire::TaskStats stats, const TaskRow& row, OnStats done);
+  void drop_cgroup(const std::string& id);
+  void thaw_paused(const Running& r);
 
   // agents
   void watch_agent(Running& r);

@@ -72,6 +72,7 @@ void Supervisor::on_link_closed(const std::string& id) {
   Running* r = find_running(id);
   if (r == nullptr) return;
   r->link_closed = true;
+  thaw_paused(*r);
   maybe_resolve(*r);
   // A shim that lives without its link (it never closes it itself) is asked again.
   r = find_running(id);
@@ -363,6 +364,7 @@ void Supervisor::after_end(const std::string& id) {
   for (const auto& done : std::exchange(r->on_pause, {}))
     done(Error{Code::conflict, "task " + id + " has ended", {}});
   for (const auto& done : std::exchange(r->on_end, {})) done(r->row.task);
+  measured(*r, Error{Code::conflict, "task " + id + " has ended", {}});
   reached(id);
   r = find_running(id);
   if (r != nullptr) maybe_resolve(*r);
@@ -419,6 +421,7 @@ void Supervisor::retire(const std::string& id) {
   if (r == nullptr) return;
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   const TaskRow row = std::move(r->row);
+  if (r->in_cgroup) drop_cgroup(id);
   tasks_.erase(id);
   const bool empty = row.task.changes_state == "none" || row.task.changes_state == "direct";
   if (row.rm && (empty || row.task.changes_state == "applied")) {
@@ -453,6 +456,7 @@ void Supervisor::kill_shim(Running& r, Cause cause) {
   log_line(LogLevel::warning, "task " + r.row.task.id,
            "its sandbox does not answer and is killed: " + std::string(cause_row(cause).name));
   r.forced = cause;
+  thaw_paused(r);
   if (r.helper && r.helper->pidfd) {
     (void)syscall(SYS_pidfd_send_signal, r.helper->pidfd.get(), SIGKILL, nullptr, 0);
     return;

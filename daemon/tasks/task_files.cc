@@ -162,6 +162,10 @@ std::optional<Ended> end_of_record(const Record& r, const std::string& boot_id) 
   e.usage.max_rss_bytes = r.max_rss_bytes;
   e.usage.stdout_bytes = r.stream_bytes[0];
   e.usage.stderr_bytes = r.stream_bytes[1];
+  const auto told = [](uint64_t x) { return x == 0 ? std::optional<uint64_t>() : x; };
+  e.usage.memory_bytes = told(r.memory_peak);
+  e.usage.pids = told(r.pids_peak);
+  e.usage.disk_bytes = told(r.disk_peak);
   for (size_t stream = 0; stream < 2; ++stream)
     if (r.log_errors[stream] != 0)
       e.notes.push_back(

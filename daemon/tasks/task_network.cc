@@ -89,6 +89,10 @@ Status TaskNetwork::change(const std::string& task, const wire::TaskNet& net) {
   return {};
 }
 
+void TaskNetwork::count(const std::string& task, std::function<void(NetTotals)> done) {
+  egress_.count(task, std::move(done));
+}
+
 void TaskNetwork::end(const std::string& task, std::function<void(NetTotals)> done) {
   if (tasks_.erase(task) == 0) return done({});
   egress_.remove(task, std::move(done));

@@ -44,6 +44,8 @@ class TaskNetwork {
   Status take(const std::string& task, LinkMessage& m);
   /// Other rules from now on, all at once. Error invalid: one of them is wrong, nothing changed.
   Status change(const std::string& task, const wire::TaskNet& net);
+  /// What went to and fro so far; only of a task that is served.
+  void count(const std::string& task, std::function<void(NetTotals)> done);
   /// Cuts what there is. `done` comes after the last report; at once for a task without a network.
   void end(const std::string& task, std::function<void(NetTotals)> done);
 

@@ -16,7 +16,9 @@ wrong() { # wrong YAML MESSAGE [HINT]
 }
 wrong 'nett: none\n' "$config:1: unknown field \"nett\"" 'did you mean "net"?'
 wrong 'limits:\n  timeout: 5 parsecs\n' "$config:2: limits.timeout: '5 parsecs' is not a time" 30m
-wrong 'limits:\n  memory: 2GiB\n' "$config:2: limits.memory: a limit of memory is not available in this version"
+wrong 'limits:\n  memory: 12\n' "$config:2: " quotes
+wrong 'limits:\n  memory: 1k\n' "$config:2: limits.memory: '1k' is less than the least, 8MiB"
+wrong 'limits:\n  max_tokens: 5\n' "$config:2: limits.max_tokens: a limit of tokens is not available in this version"
 wrong 'secrets: [TOKEN]\n' 'secrets: not available in this version'
 wrong 'net: &a none\nseccomp: *a\n' "$config:1: anchors and aliases are not allowed"
 wrong 'net: none\nnet: host\n' "$config:2: "
@@ -72,7 +74,7 @@ version: 1
 show: [~/x]
 hide: [.env]
 net: none
-limits: {timeout: 5m, idle_timeout: "0"}
+limits: {timeout: 5m, idle_timeout: "0", memory: 1GiB, pids: 100, cpus: 1.5}
 profiles: {ci: {seccomp: default}}
 protect: ["*.tf"]
 tests: [{env: X, expect: "no"}]
@@ -84,7 +86,7 @@ schema = json.load(open(sys.argv[1]))
 jsonschema.Draft202012Validator.check_schema(schema)
 v = jsonschema.Draft202012Validator(schema)
 assert v.is_valid(yaml.safe_load(open("good.yaml"))), list(v.iter_errors(yaml.safe_load(open("good.yaml"))))
-for bad in ["nett: none", "net: all", "limits: {timeot: 5m}", "show: /x", "limits: {memory: 1GiB}", "profiles: {a: {b: 1}}", "limits: {timeout: 5}"]:
+for bad in ["nett: none", "net: all", "limits: {timeot: 5m}", "show: /x", "limits: {max_cost: 1}", "limits: {memory: 1000000000}", "profiles: {a: {b: 1}}", "limits: {timeout: 5}"]:
     assert not v.is_valid(yaml.safe_load(bad)), bad
 END
   expect_ok python3 check.py "$ROOT/schema/policy.schema.json"

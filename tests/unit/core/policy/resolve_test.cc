@@ -69,7 +69,7 @@ TEST_CASE("the higher rank wins, and lists grow") {
   f.in.options = {option("CODEXOS_SECCOMP", "seccomp: default"),
                   option("--timeout 2h", "limits: {timeout: 2h}")};
   const Resolved r = f.get();
-  CHECK(r.rights.timeout_ms == 7200000);
+  CHECK(r.rights.limits.timeout_ms == 7200000);
   CHECK(r.rights.show == Names{"/etc-shown", "/home/u/data"});
   CHECK(r.rights.allow == Names{"a.org", "b.org"});
   CHECK(r.rights.hide == Names{"/w/.env"});
@@ -99,7 +99,7 @@ TEST_CASE("a ceiling of /etc binds files with a note and options with a refusal"
   const Resolved r = f.get();
   CHECK(r.rights.seccomp == wire::SeccompProfile::default_);
   CHECK(r.rights.allow == Names{"git.corp.org"});
-  CHECK(r.rights.timeout_ms == 3600000);
+  CHECK(r.rights.limits.timeout_ms == 3600000);
   CHECK(r.rights.hide == Names{"/x"});
   CHECK(r.notes.size() == 3);
   for (const char* bad : {"seccomp: nested", "net: host", "allow: [evil.org]", "allow: ['@npm']",
@@ -118,7 +118,7 @@ TEST_CASE("a ceiling of /etc binds files with a note and options with a refusal"
 TEST_CASE("no limit at all is more than a ceiling allows, without a note") {
   Files f;
   f.etc("ceiling: {limits: {timeout: 1h}}");
-  CHECK(f.get().rights.timeout_ms == 3600000);
+  CHECK(f.get().rights.limits.timeout_ms == 3600000);
   CHECK(f.get().notes.empty());
   CHECK(f.get().sources.at(0).from == "the ceiling of /etc/c.yaml");
 }
@@ -136,7 +136,7 @@ TEST_CASE("a project that is not trusted can only narrow; trusted, up to the use
   CHECK(r.rights.env.empty());
   CHECK(r.rights.hide == Names{"/w/.env"});
   CHECK(r.rights.protect == Names{"deploy.sh"});
-  CHECK(r.rights.timeout_ms == 600000);
+  CHECK(r.rights.limits.timeout_ms == 600000);
   CHECK(r.widenings.size() == 6);
   CHECK(r.notes.empty());
   f.in.trusted = true;
@@ -165,7 +165,7 @@ TEST_CASE("a policy that is given takes the place of the files and binds options
   CHECK(r.rights.show.empty());
   CHECK(r.rights.seccomp == wire::SeccompProfile::default_);
   CHECK(r.rights.allow == Names{"a.org"});
-  CHECK(r.rights.timeout_ms == 60000);
+  CHECK(r.rights.limits.timeout_ms == 60000);
   for (const char* bad : {"show: [/x]", "allow: [b.org]", "limits: {timeout: 6m}"}) {
     f.in.options = {option("--it", bad)};
     const auto e = resolve(f.in);
@@ -179,7 +179,7 @@ TEST_CASE("a policy that is given takes the place of the files and binds options
   CHECK(e.error().message.find("/etc/c.yaml") != std::string::npos);
   f.policy("limits: {timeout: 5m}\nceiling: {limits: {timeout: 1m}}");
   f.in.set.clear();
-  CHECK(f.get().rights.timeout_ms == 60000);
+  CHECK(f.get().rights.limits.timeout_ms == 60000);
   f.in.set = {"ANY"};
   f.policy("env: [GOOD]");
   CHECK_FALSE(resolve(f.in).ok());  // -e ANY
@@ -192,11 +192,11 @@ TEST_CASE("profiles lie over the settings of their file; one that nobody knows i
   f.own("limits: {timeout: 1h}\nprofiles: {ci: {limits: {timeout: 5m}}, big: {seccomp: nested}}")
       .repo("profiles: {ci: {hide: [x]}}");
   f.in.profile = "ci";
-  CHECK(f.get().rights.timeout_ms == 300000);
+  CHECK(f.get().rights.limits.timeout_ms == 300000);
   CHECK(f.get().rights.hide == Names{"/w/x"});
   CHECK(f.get().sources.at(0).from == "~/c.yaml (profile ci)");
   f.in.profile = "default";
-  CHECK(f.get().rights.timeout_ms == 3600000);
+  CHECK(f.get().rights.limits.timeout_ms == 3600000);
   f.in.profile = "cii";
   const auto e = resolve(f.in);
   REQUIRE_FALSE(e.ok());

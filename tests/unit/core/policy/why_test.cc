@@ -85,7 +85,7 @@ TEST_CASE("the most frequent refusals come first, and at most so many are named 
 TEST_CASE("a limit names who set it and the next longer one") {
   Known k;
   k.task.cause = "time_limit";
-  k.rights.timeout_ms = 90000;
+  k.rights.limits.timeout_ms = 90000;
   k.sources = {{"timeout", "90s", "~/c.yaml"}};
   const Why why = explain(k, {});
   REQUIRE(why.reasons.size() == 1);

@@ -31,14 +31,14 @@ TEST_CASE("without files nothing is said; a file counts as soon as it is there, 
   Policies policies(host, nullptr);
   CHECK_FALSE(policies.decide(place(), {}, {}, {})->said);
   host.file("/home/u/.config/codexos/config.yaml", "limits: {timeout: 5s}");
-  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.timeout_ms == 5000);
+  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.limits.timeout_ms == 5000);
   host.file("/home/u/.config/codexos/config.yaml", "limits: {timeout: 6s}");
-  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.timeout_ms == 6000);
+  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.limits.timeout_ms == 6000);
   host.file("/w/.codexos.yaml", "limits: {timeout: 4s}");
-  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.timeout_ms == 4000);
+  CHECK(policies.decide(place(), {}, {}, {})->resolved.rights.limits.timeout_ms == 4000);
   PolicyPlace nowhere = place();
   nowhere.workspace.clear();
-  CHECK(policies.decide(nowhere, {}, {}, {})->resolved.rights.timeout_ms == 6000);
+  CHECK(policies.decide(nowhere, {}, {}, {})->resolved.rights.limits.timeout_ms == 6000);
 }
 
 TEST_CASE("more files than are kept: each question is answered by its own") {
@@ -53,7 +53,7 @@ TEST_CASE("more files than are kept: each question is answered by its own") {
     host.file(p.cwd + "/.codexos.yaml", "limits: {timeout: " + std::to_string(i) + "s}");
     const auto d = policies.decide(p, {}, {}, {});
     REQUIRE(d.ok());
-    CHECK(d->resolved.rights.timeout_ms == static_cast<uint64_t>(i) * 1000);
+    CHECK(d->resolved.rights.limits.timeout_ms == static_cast<uint64_t>(i) * 1000);
     CHECK(d->resolved.rights.env == policy::Names{"ONE"});
   }
 }
@@ -65,7 +65,7 @@ TEST_CASE("XDG_CONFIG_HOME names another folder, if it is absolute") {
   Policies policies(host, nullptr);
   wire::PolicyAsk ask;
   ask.config_home = "/xdg";
-  CHECK(policies.decide(place(), ask, {}, {})->resolved.rights.timeout_ms == 5000);
+  CHECK(policies.decide(place(), ask, {}, {})->resolved.rights.limits.timeout_ms == 5000);
   ask.config_home = "xdg";
   CHECK_FALSE(policies.decide(place(), ask, {}, {})->said);
 }
@@ -111,7 +111,7 @@ TEST_CASE("a policy that is named has to be there, and keeps the others out") {
   ask.settings = {{"CODEXOS_POLICY", "p.yaml"}};
   const auto d = policies.decide(place(), ask, {}, {});
   if (!d.ok()) FAIL(d.error().message);
-  CHECK(d->resolved.rights.timeout_ms == 1000);
+  CHECK(d->resolved.rights.limits.timeout_ms == 1000);
   ask.file = "/w/none.yaml";
   CHECK(error_of(policies, place(), ask).code == Code::not_found);
   CHECK(error_of(policies, place()).message.find("nonsense") != std::string::npos);
@@ -148,7 +148,7 @@ TEST_CASE("options say what they are, also when they have their default value") 
   wire::TaskCreate c;
   CHECK(options_of(c).empty());
   c.show = {"/a", "/b:rw"};
-  c.timeout_ms = 90000;
+  c.limits.timeout_ms = 90000;
   c.policy.given = {"net", "seccomp"};
   std::string all;
   for (const auto& s : options_of(c)) all += s.from + "; ";
@@ -161,11 +161,11 @@ TEST_CASE("options say what they are, also when they have their default value") 
   c.allow.clear();  // --publish
   CHECK(options_of(c)[2].from == "--net allow");
   policy::Rights r;
-  r.timeout_ms = 5;
+  r.limits.timeout_ms = 5;
   r.seccomp = wire::SeccompProfile::nested;
   apply_rights(r, c);
   CHECK(c.show.empty());
-  CHECK(c.timeout_ms == 5);
+  CHECK(c.limits.timeout_ms == 5);
   CHECK(c.seccomp == wire::SeccompProfile::nested);
 }
 
