@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,7 +10,7 @@
 
 #include <cerrno>
 
-#include "core/base/clock.h"
+#include "core/os/file.h"
 
 namespace codexos::cli {
 namespace {
@@ -19,21 +18,10 @@ namespace {
 constexpr size_t kMaxText = 1 << 20;
 
 Result<std::string> read_all(int fd, int64_t patience_ms) {
-  const int64_t until_us = monotonic_us() + patience_ms * 1000;
-  std::string out;
-  char buffer[16 << 10];
-  while (out.size() < kMaxText) {
-    pollfd p{fd, POLLIN, 0};
-    const int64_t left_ms = (until_us - monotonic_us()) / 1000;
-    if (left_ms <= 0 || poll(&p, 1, static_cast<int>(left_ms)) == 0)
-      return Error{Code::timeout, fmt::format("it did not end in {} s", patience_ms / 1000), {}};
-    const ssize_t n = read(fd, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("read", errno);
-    if (n == 0) break;
-    out.append(buffer, static_cast<size_t>(n));
-  }
-  return out;
+  auto text = read_until_end(fd, patience_ms, kMaxText);
+  if (!text.ok() && text.error().code == Code::timeout)
+    return Error{Code::timeout, fmt::format("it did not end in {} s", patience_ms / 1000), {}};
+  return text;
 }
 
 }  // namespace

@@ -3,12 +3,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+
+#include "core/base/clock.h"
 
 namespace codexos {
 
@@ -35,6 +38,24 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
                    {}};
     out.append(piece, static_cast<size_t>(n));
   }
+}
+
+Result<std::string> read_until_end(int fd, int64_t patience_ms, size_t limit) {
+  const int64_t until_us = monotonic_us() + patience_ms * 1000;
+  std::string out;
+  char buffer[16 << 10];
+  while (out.size() < limit) {
+    pollfd p{fd, POLLIN, 0};
+    const int64_t left_ms = (until_us - monotonic_us()) / 1000;
+    if (left_ms <= 0 || poll(&p, 1, static_cast<int>(left_ms)) == 0)
+      return Error{Code::timeout, "the other end was not closed in time", {}};
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("read", errno);
+    if (n == 0) break;
+    out.append(buffer, static_cast<size_t>(n));
+  }
+  return out;
 }
 
 Status write_all(int fd, std::string_view bytes) {

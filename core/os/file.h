@@ -18,6 +18,9 @@ Result<std::string> read_file(const std::string& path, size_t limit = 1 << 20);
 Result<Fd> open_file(const std::string& path, int flags, mode_t mode = 0);
 Status make_dir(const std::string& path, mode_t mode);   // ok when it exists as a directory
 Status make_dirs(const std::string& path, mode_t mode);  // with parents
+/// What comes until the other end is closed, the first `limit` bytes of it. Error timeout: it was
+/// not closed in time.
+Result<std::string> read_until_end(int fd, int64_t patience_ms, size_t limit);
 Status write_all(int fd, std::string_view bytes);
 /// Removes a tree without following links, by directory descriptors; makes mode-000 folders
 /// readable on the way (overlay's work/work). Missing is ok. Returns bytes given back (st_blocks).

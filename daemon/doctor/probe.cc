@@ -2,7 +2,6 @@
 #include "daemon/doctor/probe.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include <cerrno>
 
 #include "core/base/binary.h"
-#include "core/base/clock.h"
 #include "core/os/file.h"
 #include "core/os/spawn.h"
 
@@ -21,21 +19,12 @@ constexpr int64_t kPatienceMs = 10000;
 constexpr size_t kMaxAnswer = 1 << 20;
 
 Result<std::string> read_answer(int fd) {
-  const int64_t until_us = monotonic_us() + kPatienceMs * 1000;
-  std::string out;
-  char buffer[16 << 10];
-  while (out.size() < kMaxAnswer) {
-    pollfd p{fd, POLLIN, 0};
-    const int64_t left_ms = (until_us - monotonic_us()) / 1000;
-    if (left_ms <= 0 || poll(&p, 1, static_cast<int>(left_ms)) == 0)
-      return Error{Code::timeout, "it did not answer in 10 seconds", {}};
-    const ssize_t n = read(fd, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("read", errno);
-    if (n == 0) return out;
-    out.append(buffer, static_cast<size_t>(n));
-  }
-  return Error{Code::unavailable, "its answer is too long", {}};
+  auto answer = read_until_end(fd, kPatienceMs, kMaxAnswer);
+  if (!answer.ok() && answer.error().code == Code::timeout)
+    return Error{Code::timeout, "it did not answer in 10 seconds", {}};
+  if (answer.ok() && answer->size() >= kMaxAnswer)
+    return Error{Code::unavailable, "its answer is too long", {}};
+  return answer;
 }
 
 Result<KernelProbe> ask(const std::string& exec_path, const ProbeRequest& r) {

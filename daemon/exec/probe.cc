@@ -24,6 +24,7 @@
 #include "core/os/mount.h"
 #include "daemon/exec/inner.h"
 #include "daemon/exec/network.h"
+#include "daemon/exec/step_functions.h"
 
 namespace codexos::exec {
 namespace {
@@ -42,14 +43,6 @@ struct Step {
   Status (*run)(Ground&);
 };
 
-Status ok_or_errno(long result, const char* what) {
-  if (result >= 0) return {};
-  const int error = errno;
-  Error e = errno_error(what, error);
-  errno = error;
-  return e;
-}
-
 template <size_t N>
 Attempt run_steps(const Step (&steps)[N], Ground& g) {
   for (const Step& step : steps) {
@@ -62,9 +55,7 @@ Attempt run_steps(const Step (&steps)[N], Ground& g) {
 
 // ---- steps
 
-Status private_mounts(Ground&) {
-  return ok_or_errno(mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr), "make / a slave");
-}
+Status private_mounts(Ground&) { return stop_propagation(); }
 // On top of "/" it hides nothing, and "/" is there in any case.
 Status mount_tmpfs(Ground&) {
   return ok_or_errno(mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "size=64k"),

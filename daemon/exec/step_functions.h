@@ -14,9 +14,13 @@
 
 namespace codexos::exec {
 
+/// errno stays as the call left it.
 inline Status ok_or_errno(long result, const char* what) {
-  if (result < 0) return errno_error(what, errno);
-  return {};
+  if (result >= 0) return {};
+  const int error = errno;
+  Error e = errno_error(what, error);
+  errno = error;
+  return e;
 }
 
 // ---- put_mount.cc: one row of a view or a job
@@ -37,6 +41,8 @@ Status check_object(const struct stat& st, uint64_t dev, uint64_t ino, const std
 
 // ---- view_steps.cc: what all tasks find, and what a zygote has ready of it
 
+/// What the host mounts comes in, what is mounted here does not go out.
+Status stop_propagation();
 Status start_root(Sandbox& s);
 Status start_root_of_helper(Sandbox& s);
 Status put_view(Sandbox& s);

@@ -27,10 +27,6 @@ Status attach_at(int tree, const char* place) {
   return attach_mount(tree, at.get());
 }
 
-Status stop_propagation() {
-  return ok_or_errno(mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr), "make / a slave");
-}
-
 bool within(const std::string& path, const std::string& dir) {
   return path.size() > dir.size() && path.compare(0, dir.size(), dir) == 0 &&
          path[dir.size()] == '/';
@@ -81,6 +77,10 @@ Status put_clone(Sandbox& s, const std::string& target) {
 }
 
 }  // namespace
+
+Status stop_propagation() {
+  return ok_or_errno(mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr), "make / a slave");
+}
 
 // On top of "/" it hides nothing: absolute paths still start at the root below it.
 Status start_root(Sandbox& s) {

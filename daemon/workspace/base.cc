@@ -3,6 +3,7 @@
 // that the task only touched is in the layer too, and when the user edits it later, the old content
 // in the layer must not pass for the task's work.
 #include "daemon/workspace/base.h"
+#include "daemon/workspace/copy.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -92,11 +93,6 @@ class Recorder {
       if (is_opaque(dir.get())) hidden(path, names);
     }
     for (const auto& f : folders) folder(f);
-  }
-
-  static bool is_opaque(int dir) {
-    char value = 0;
-    return fgetxattr(dir, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
   }
 
   /// One name of the layer. True: a folder on both sides, to be entered.

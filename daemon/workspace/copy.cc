@@ -43,11 +43,6 @@ int64_t nanoseconds(const timespec& t) {
   return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-bool is_opaque(int dir) {
-  char value = 0;
-  return fgetxattr(dir, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
-
 std::string megabytes(uint64_t bytes) { return std::to_string((bytes >> 20) + 1) + " MiB"; }
 
 /// Fills one copy. Folders are held open along one path only.
@@ -419,6 +414,11 @@ Status Settler::run() {
 }
 
 }  // namespace
+
+bool is_opaque(int dir) {
+  char value = 0;
+  return fgetxattr(dir, "user.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
 
 bool is_marked_gone(int fd) {
   char value[8];

@@ -43,6 +43,9 @@ Status settle_copy(const Root& root);
 /// A folder's path for messages and mounts.
 inline std::string copy_of(const Root& root) { return root.layer + "/copy"; }
 
+/// Whether the open folder of a layer hides what is below it (overlayfs.rst, "opaque"). The task
+/// cannot write this attribute: the kernel escapes its own (user.overlay.overlay.opaque).
+bool is_opaque(int dir);
 /// Whether the open file is a whiteout of the newer kind; forged ones do not get into a layer.
 bool is_marked_gone(int fd);
 

@@ -41,9 +41,7 @@ std::string task_of(std::string path) {
   return below_tasks ? path.substr(slash + 1) : std::string();
 }
 
-/// The task cannot write this attribute: the kernel escapes its own (user.overlay.overlay.opaque).
-bool is_opaque(int dir, const std::string& name) {
-  constexpr const char* kOpaque = "user.overlay.opaque";
+bool is_opaque_at(int dir, const std::string& name) {
   constexpr long kGetxattrat = 464;  // Linux 6.13; one call instead of three
   char value = 0;
   struct {
@@ -52,14 +50,14 @@ bool is_opaque(int dir, const std::string& name) {
   } args{reinterpret_cast<uint64_t>(&value), 1, 0};
   static std::atomic<bool> known = true;
   if (known) {
-    const long n =
-        syscall(kGetxattrat, dir, name.c_str(), AT_SYMLINK_NOFOLLOW, kOpaque, &args, sizeof args);
+    const long n = syscall(kGetxattrat, dir, name.c_str(), AT_SYMLINK_NOFOLLOW,
+                           "user.overlay.opaque", &args, sizeof args);
     if (n >= 0) return n == 1 && value == 'y';
     known = errno != ENOSYS && errno != EPERM;
     if (known) return false;
   }
   const Fd fd = open_below(dir, name, O_RDONLY | O_DIRECTORY);
-  return fd && fgetxattr(fd.get(), kOpaque, &value, 1) == 1 && value == 'y';
+  return fd && is_opaque(fd.get());
 }
 
 std::string below(const std::string& folder, const std::string& name) {
@@ -233,7 +231,7 @@ LayerStack::Merged LayerStack::merge(const std::vector<Fd>& dirs, const Merged& 
     // Below a folder, anything but a folder ends the merge as a whiteout does.
     if (found != Found::folder) return hide(i);
     m.folders.push_back(parent.folders[i]);
-    if (is_opaque(dirs[i].get(), name)) return hide(i);
+    if (is_opaque_at(dirs[i].get(), name)) return hide(i);
   }
   return m;
 }
