@@ -69,9 +69,8 @@ uint64_t TaskCgroup::memory_bytes() const {
   Text stat;
   read_now(memory_stat_, stat);
   const bool v1 = version_ == 1;
-  const uint64_t cache =
-      cgroup_number(stat.view(), v1 ? "total_inactive_file" : "inactive_file") +
-      cgroup_number(stat.view(), v1 ? "total_active_file" : "active_file");
+  const uint64_t cache = cgroup_number(stat.view(), v1 ? "total_inactive_file" : "inactive_file") +
+                         cgroup_number(stat.view(), v1 ? "total_active_file" : "active_file");
   return used - std::min(used, cache);
 }
 
