@@ -44,8 +44,8 @@ std::string help_command(const Command& c) {
   std::string options;
   for (const auto& o : c.options)
     if (o.landed == Landed::now) options += option_line(o);
-  if (!options.empty()) out += "\nOptions\n" + options;
-  out += "\nGlobal options: --json --socket PATH -q -v --color WHEN -h\n\nExamples\n";
+  out += options.empty() ? "\n" : "\nOptions\n" + options;
+  out += "Global options: --json --socket PATH -q -v --color WHEN -h\n\nExamples\n";
   for (const auto& e : c.examples)
     if (!e.line.empty()) out += fmt::format("  {}\n      {}\n", e.line, e.does);
   return out;

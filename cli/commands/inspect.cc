@@ -38,10 +38,9 @@ std::string end_text(const wire::Task& t) {
 }
 
 std::string usage_text(const Usage& u) {
-  std::string out =
-      fmt::format("{} wall, {} user, {} system, {} memory", span_text(u.wall_us),
-                  span_text(u.cpu_user_us), span_text(u.cpu_system_us),
-                  size_text(u.memory_bytes.value_or(u.max_rss_bytes)));
+  std::string out = fmt::format("{} wall, {} user, {} system, {} memory", span_text(u.wall_us),
+                                span_text(u.cpu_user_us), span_text(u.cpu_system_us),
+                                size_text(u.memory_bytes.value_or(u.max_rss_bytes)));
   if (u.pids) out += fmt::format(", {} processes", *u.pids);
   if (u.disk_bytes) out += fmt::format(", {} disk", size_text(*u.disk_bytes));
   return out;

@@ -18,9 +18,8 @@ namespace {
 std::string of_limit(const std::optional<std::string>& used, const wire::TaskStats& s,
                      std::string_view limit) {
   if (!used) return "-";
-  const auto at = std::find_if(s.limits.begin(), s.limits.end(), [limit](const auto& l) {
-    return l.name == limit && !l.by.empty();
-  });
+  const auto at = std::find_if(s.limits.begin(), s.limits.end(),
+                               [limit](const auto& l) { return l.name == limit && !l.by.empty(); });
   return at == s.limits.end() ? *used : fmt::format("{} / {}", *used, at->value);
 }
 
@@ -57,8 +56,8 @@ Result<int> show_stats(Context& ctx, const Invocation& inv) {
   if (all) {
     CODEXOS_ASSIGN(tasks.words, running_tasks(client));
   }
-  Table table({"TASK", "NAME", "STATE", "TIME", "MEMORY", "CPU TIME", "PIDS", "DISK", "NET IN",
-               "NET OUT"});
+  Table table(
+      {"TASK", "NAME", "STATE", "TIME", "MEMORY", "CPU TIME", "PIDS", "DISK", "NET IN", "NET OUT"});
   auto code = for_each_task(ctx, tasks, [&](const std::string& name) -> Status {
     auto body = client.call(Request{"GET", task_path(name, "stats"), {}, {}});
     // It has just ended.

@@ -16,8 +16,8 @@ Result<uint64_t> parse_count(std::string_view text) {
   uint64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (error != std::errc() || end != text.data() + text.size() || n > kMostCount)
-    return Error{
-        Code::invalid, "'" + std::string(text) + "' is not a number", "a whole number: 100"};
+    return Error{Code::invalid, "'" + std::string(text) + "' is not a number",
+                 "a whole number: 100"};
   return n;
 }
 

@@ -98,8 +98,7 @@ uint64_t cgroup_number(std::string_view text, std::string_view key) {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (!key.empty()) {
-      if (line.substr(0, key.size()) != key || line.size() <= key.size() ||
-          line[key.size()] != ' ')
+      if (line.substr(0, key.size()) != key || line.size() <= key.size() || line[key.size()] != ' ')
         continue;
       line.remove_prefix(key.size() + 1);
     }

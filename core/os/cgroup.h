@@ -18,7 +18,7 @@ struct CgroupMount {
   std::string path;
   std::string root;  // which cgroup is shown there: "/", or a container's
   bool v2 = false;
-  std::vector<std::string> options;  // version 1: its controllers are among them
+  std::vector<std::string> options;             // version 1: its controllers are among them
   bool has(std::string_view controller) const;  // version 1
 };
 

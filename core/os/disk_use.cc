@@ -14,9 +14,7 @@ constexpr uint64_t kBlock = 512;   // of st_blocks
 
 }  // namespace
 
-DiskWalk::DiskWalk(int root) {
-  enter(Fd(openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
-}
+DiskWalk::DiskWalk(int root) { enter(Fd(openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))); }
 
 DiskWalk::~DiskWalk() {
   for (DIR* d : open_) closedir(d);

@@ -128,7 +128,8 @@ Status Freezer::hold(pid_t init) {
   const ino_t wanted = inode_of(open_namespace(init));
   if (wanted == 0)
     return Error{Code::not_found, "process " + std::to_string(init) + " is gone", {}};
-  CODEXOS_TRY(write_cgroup(dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state"), v2_ ? "1" : "FROZEN"));
+  CODEXOS_TRY(
+      write_cgroup(dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state"), v2_ ? "1" : "FROZEN"));
   std::set<pid_t> inside;
   for (int pass = 0; pass < kPasses; ++pass) {
     bool fresh = false;

@@ -13,12 +13,12 @@ struct Row {
   Form form;
 };
 constexpr std::array kRows{
-    Row{"net", Form::value},         Row{"allow", Form::list},    Row{"show", Form::list},
-    Row{"hide", Form::list},         Row{"env", Form::list},      Row{"isolation", Form::value},
-    Row{"seccomp", Form::value},     Row{"timeout", Form::limit}, Row{"idle_timeout", Form::limit},
-    Row{"memory", Form::limit},      Row{"cpus", Form::limit},    Row{"cpu_time", Form::limit},
-    Row{"pids", Form::limit},        Row{"disk", Form::limit},    Row{"open_files", Form::limit},
-    Row{"log", Form::limit},         Row{"driver", Form::limit},  Row{"protect", Form::list},
+    Row{"net", Form::value},     Row{"allow", Form::list},    Row{"show", Form::list},
+    Row{"hide", Form::list},     Row{"env", Form::list},      Row{"isolation", Form::value},
+    Row{"seccomp", Form::value}, Row{"timeout", Form::limit}, Row{"idle_timeout", Form::limit},
+    Row{"memory", Form::limit},  Row{"cpus", Form::limit},    Row{"cpu_time", Form::limit},
+    Row{"pids", Form::limit},    Row{"disk", Form::limit},    Row{"open_files", Form::limit},
+    Row{"log", Form::limit},     Row{"driver", Form::limit},  Row{"protect", Form::list},
 };
 
 constexpr std::string_view kPlain =

@@ -159,8 +159,7 @@ struct Amount {
     return text == nullptr ? Names{} : Names{*text};
   }
   static Names excess(const Policy& p, const Policy& cap) {
-    if (kKey.said(p.limits) == nullptr ||
-        kKey.said(cap.limits) == nullptr ||
+    if (kKey.said(p.limits) == nullptr || kKey.said(cap.limits) == nullptr ||
         !is_more(*kKey.row, amount_of(kKey, p.limits), amount_of(kKey, cap.limits)))
       return {};
     return said(p);

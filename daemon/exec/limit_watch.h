@@ -52,11 +52,7 @@ class LimitWatch {
   }
 
   bool any() const { return any_; }
-  bool watches(uint64_t Job::*limit) const {
-    for (size_t i = 0; i < kWatched.size(); ++i)
-      if (kWatched[i].most == limit) return most_[i] != 0;
-    return false;
-  }
+  bool watches(uint64_t Job::*limit) const { return over_from(limit) != 0; }
 
   /// tell(watched, used) for each limit that is used up to four fifths, once.
   template <class Tell>
@@ -67,10 +63,12 @@ class LimitWatch {
       tell(kWatched[i], m.*(kWatched[i].used));
     }
   }
-  bool is_near(uint64_t Job::*limit, uint64_t used) const {
+  /// From how much on a limit is nearly, or wholly, used up; 0: there is no such limit.
+  uint64_t near_from(uint64_t Job::*limit) const { return over_from(limit) / 5 * 4; }
+  uint64_t over_from(uint64_t Job::*limit) const {
     for (size_t i = 0; i < kWatched.size(); ++i)
-      if (kWatched[i].most == limit) return most_[i] != 0 && used >= most_[i] / 5 * 4;
-    return false;
+      if (kWatched[i].most == limit) return most_[i];
+    return 0;
   }
 
   /// The first limit that is used up; null: none.
@@ -99,7 +97,7 @@ class LimitWatch {
            !(kernel_holds_memory_ && kWatched[i].cause == Cause::oom);
   }
   bool is_near(size_t i, const Measure& m) const {
-    return is_near(kWatched[i].most, m.*(kWatched[i].used));
+    return m.*(kWatched[i].used) >= most_[i] / 5 * 4;
   }
 
   uint64_t processors_;
@@ -111,8 +109,8 @@ class LimitWatch {
 
 /// "out of memory: it used its memory limit of 64MiB (--memory)"
 inline std::string end_text(const WatchedLimit& w, uint64_t most) {
-  return std::string(w.text) + " " + std::string(w.row->what) + " of " +
-         limit_text(*w.row, most) + " (" + limit_option(*w.row) + ")";
+  return std::string(w.text) + " " + std::string(w.row->what) + " of " + limit_text(*w.row, most) +
+         " (" + limit_option(*w.row) + ")";
 }
 /// "four fifths of the task's memory limit of 64MiB are used (--memory)"
 inline std::string near_text(const WatchedLimit& w, uint64_t most) {
@@ -122,8 +120,8 @@ inline std::string near_text(const WatchedLimit& w, uint64_t most) {
 
 /// CPU time of a process tree from looks at it. What a process has waited for is in its own
 /// children's times, and what ended while nobody waited is remembered as it was last seen, so the
-/// larger of two sums counts; it never falls. Missed is what begins and ends between two looks while
-/// its parent does not wait for it.
+/// larger of two sums counts; it never falls. Missed is what begins and ends between two looks
+/// while its parent does not wait for it.
 class CpuTally {
  public:
   struct Process {

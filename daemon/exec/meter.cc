@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -15,6 +16,7 @@
 #include <string_view>
 
 #include "core/base/clock.h"
+#include "daemon/exec/processes.h"
 
 namespace codexos::exec {
 namespace {
@@ -24,6 +26,10 @@ constexpr size_t kMaxFiles = 4096;     // descriptors that one look goes through
 constexpr size_t kWalkEntries = 4000;  // of the layers, a look
 constexpr int64_t kRest = 10;          // a walk is followed by a pause of so many times its length
 constexpr uint64_t kBlock = 512;
+// While so many processes are made between two looks, locks are long in coming, and what has twice
+// the limit is over it whatever is shared; but not for ever.
+constexpr uint64_t kMany = 16;
+constexpr int kStorms = 20;
 
 /// A small file of a process; empty: it is gone, or does not let itself be looked at.
 std::string_view read_at(int dir, const char* pid, const char* file, char* to, size_t room) {
@@ -59,12 +65,30 @@ bool parse_stat(std::string_view text, Stat& out) {
   return true;
 }
 
+/// Without files and shared memory: "SIZE RESIDENT SHARED ..." of statm.
+uint64_t own_pages(int dir, const char* pid) {
+  char text[256];
+  unsigned long long resident = 0, shared = 0;
+  const std::string line(read_at(dir, pid, "statm", text, sizeof text));
+  if (std::sscanf(line.c_str(), "%*u %llu %llu", &resident, &shared) != 2) return 0;
+  return resident - std::min(resident, shared);
+}
+
 /// "Pss_Anon:   123 kB"
 uint64_t kilobytes_of(std::string_view text, const char* key) {
   const size_t at = text.find(key);
   if (at == std::string_view::npos) return 0;
   return std::strtoull(std::string(text.substr(at + std::strlen(key), 32)).c_str(), nullptr, 10) *
          1024;
+}
+
+template <class F>
+void each_pid(F&& f) {
+  DIR* const dir = opendir("/proc");
+  if (dir == nullptr) return;
+  while (const dirent* e = readdir(dir))
+    if (const long pid = std::strtol(e->d_name, nullptr, 10); pid > 1) f(static_cast<int32_t>(pid));
+  closedir(dir);
 }
 
 uint64_t micros(const timeval& t) {
@@ -76,11 +100,62 @@ uint64_t reaped_us() {
   return micros(r.ru_utime) + micros(r.ru_stime);
 }
 
+/// The last pid that was given in this pid namespace (proc(5), /proc/loadavg: its last field). What
+/// it grows by is how many processes and threads were made.
+uint64_t last_pid() {
+  char text[128];
+  const Fd fd(open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
+  const ssize_t n = fd ? read(fd.get(), text, sizeof text - 1) : -1;
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  const char* const space = std::strrchr(text, ' ');
+  return space == nullptr ? 0 : std::strtoull(space, nullptr, 10);
+}
+
+/// Hundreds that fork and fill memory keep the shim from its processor, and, waiting for one
+/// themselves, hold the locks that smaps_rollup needs. So when many were just made, all of them
+/// stand still while they are looked at closely.
+class Hold {
+ public:
+  /// `since`: last_pid() at the look before.
+  Hold(bool allowed, uint64_t since) : allowed_(allowed), since_(since) {}
+  void saw(int32_t pid, char state) {
+    if (active_ || !allowed_) return;
+    if (state == 'T' || state == 't') stopped_.push_back(pid);
+    if (last_pid() < since_ + kMany) return;
+    active_ = true;
+    signal_all(SIGSTOP);
+  }
+  /// All go on that did not stand still before.
+  void let_go() {
+    if (!std::exchange(active_, false)) return;
+    each_pid([this](int32_t pid) {
+      if (std::find(stopped_.begin(), stopped_.end(), pid) == stopped_.end()) kill(pid, SIGCONT);
+    });
+  }
+
+ private:
+  bool allowed_;
+  uint64_t since_;
+  bool active_ = false;
+  std::vector<int32_t> stopped_;
+};
+
 }  // namespace
 
-/// One look at the processes.
+/// One look at the processes. It ends early when `enough` memory was found: among the processes of
+/// a fork bomb the shim is one of thousands that want to run.
+enum class Closeness {
+  resident,  // what a process has, all that it shares too: an upper bound, by stat alone
+  own,       // without files, by statm: counts what a fork still shares for each
+  exact,     // its share of what is shared, by smaps_rollup, which takes the lock of its memory
+};
+
 struct Meter::Table {
-  bool exact = false;
+  Closeness how = Closeness::resident;
+  bool files = true;
+  uint64_t scratch = 0;
+  uint64_t enough = 0;  // 0: look at all
   uint64_t pids = 0;
   uint64_t resident = 0;  // shared pages counted for each
   uint64_t anonymous = 0;
@@ -89,6 +164,14 @@ struct Meter::Table {
   uint64_t nameless_disk = 0;
   size_t files_left = kMaxFiles;
   std::set<std::pair<dev_t, ino_t>> nameless;
+
+  /// Exactly, or at most so much: resident sets count what is shared for each.
+  uint64_t memory() const {
+    if (how != Closeness::exact) return resident + scratch + nameless_memory;
+    // A mapped file of the scratch space is in both.
+    return anonymous + std::max(shared, scratch + nameless_memory);
+  }
+  bool found_enough() const { return enough != 0 && memory() >= enough; }
 };
 
 Meter::Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers)
@@ -153,7 +236,8 @@ void Meter::look_at_processes(Table& t) {
   DIR* const dir = opendir("/proc");
   if (dir == nullptr) return;
   cpu_.begin();
-  while (const dirent* e = readdir(dir)) {
+  Hold hold(t.how == Closeness::exact && t.enough != 0, last_pid_);
+  while (const dirent* e = t.found_enough() ? nullptr : readdir(dir)) {
     if (e->d_name[0] < '1' || e->d_name[0] > '9') continue;
     const auto pid = static_cast<int32_t>(std::strtol(e->d_name, nullptr, 10));
     char text[2048];
@@ -163,11 +247,13 @@ void Meter::look_at_processes(Table& t) {
       continue;
     cpu_.add({pid, s.start_time, s.own_ticks * tick_us, s.children_ticks * tick_us});
     if (s.state == 'Z' || s.state == 'X') continue;
+    hold.saw(pid, s.state);
     t.pids += s.threads;
-    const uint64_t resident = s.rss_pages * page;
+    uint64_t resident = s.rss_pages * page;
+    if (t.how == Closeness::own) resident = own_pages(dirfd(dir), e->d_name) * page;
     t.resident += resident;
-    look_at_files(dirfd(dir), e->d_name, t);
-    if (!t.exact) continue;
+    if (t.files) look_at_files(dirfd(dir), e->d_name, t);
+    if (t.how != Closeness::exact) continue;
     const auto shares = read_at(dirfd(dir), e->d_name, "smaps_rollup", text, sizeof text);
     if (shares.empty()) {  // it forbids to be looked at: then all of it counts
       t.anonymous += resident;
@@ -177,12 +263,13 @@ void Meter::look_at_processes(Table& t) {
     t.shared += kilobytes_of(shares, "Pss_Shmem:");
   }
   closedir(dir);
+  if (!t.found_enough()) hold.let_go();  // else they are killed
 }
 
 // A piece at a time, and then a rest in proportion: a large tree must not keep the shim busy.
 void Meter::walk_layers(Depth depth) {
-  const int64_t begun = monotonic_us();
-  const bool resting = walk_ == nullptr && walked_ == 0 && begun < walk_again_us_;
+  const int64_t begun = clock_us(CLOCK_THREAD_CPUTIME_ID);
+  const bool resting = walk_ == nullptr && walked_ == 0 && monotonic_us() < walk_again_us_;
   if (layers_.empty() || (resting && depth == Depth::cheap)) return;
   size_t left = depth == Depth::exact ? SIZE_MAX : kWalkEntries;
   for (;;) {
@@ -196,10 +283,9 @@ void Meter::walk_layers(Depth depth) {
     walked_ = 0;
     break;
   }
-  const int64_t now = monotonic_us();
-  walk_cost_us_ += now - begun;
+  walk_cost_us_ += clock_us(CLOCK_THREAD_CPUTIME_ID) - begun;
   if (walk_ != nullptr) return;
-  walk_again_us_ = now + std::exchange(walk_cost_us_, 0) * kRest;
+  walk_again_us_ = monotonic_us() + std::exchange(walk_cost_us_, 0) * kRest;
 }
 
 Measure Meter::measure(const LimitWatch& watch, Depth depth, uint64_t log_bytes) {
@@ -208,20 +294,30 @@ Measure Meter::measure(const LimitWatch& watch, Depth depth, uint64_t log_bytes)
   uint64_t nameless_disk = 0;
   const bool by_cgroup = cgroup_.counts_memory();
   exact_ = depth == Depth::exact || by_cgroup;
-  const bool files = watch.watches(&Job::disk_bytes) || depth == Depth::exact;
+  const bool files = watch.watches(&Job::disk_bytes) || depth == Depth::exact ||
+                     (watch.watches(&Job::memory_bytes) && !by_cgroup);
   if (!by_cgroup || !cgroup_.counts_cpu() || !cgroup_.counts_pids() || files) {
-    Table t;
-    t.exact = exact_ && !by_cgroup;
-    look_at_processes(t);
-    m.memory_bytes = t.resident + m.scratch_bytes + t.nameless_memory;
-    if (!exact_ && watch.is_near(&Job::memory_bytes, m.memory_bytes)) {
-      t = Table();
-      t.exact = exact_ = true;
+    const auto look = [&](Closeness how, uint64_t enough) {
+      Table t;
+      t.how = how;
+      t.files = files;
+      t.scratch = m.scratch_bytes;
+      t.enough = by_cgroup || depth == Depth::exact ? 0 : enough;
       look_at_processes(t);
+      return t;
+    };
+    const uint64_t near = watch.near_from(&Job::memory_bytes);
+    Table t = look(exact_ && !by_cgroup ? Closeness::exact : Closeness::resident, near);
+    if (!exact_ && t.found_enough()) {
+      const uint64_t most = watch.over_from(&Job::memory_bytes);
+      const bool storm = last_pid() >= last_pid_ + kMany && storms_ < kStorms;
+      storms_ = storm ? storms_ + 1 : 0;
+      exact_ = !storm;
+      t = storm ? look(Closeness::own, most * 2) : look(Closeness::exact, most);
+      if (storm && !t.found_enough()) t.resident = std::min(t.resident, near - 1);
     }
-    // A mapped file of the scratch space is in both.
-    if (t.exact)
-      m.memory_bytes = t.anonymous + std::max(t.shared, m.scratch_bytes + t.nameless_memory);
+    m.memory_bytes = t.memory();
+    last_pid_ = last_pid();
     m.cpu_us = cpu_.total(reaped_us());
     m.pids = t.pids;
     nameless_disk = t.nameless_disk;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The processes of the task, seen from its PID 1 through its own /proc: signals to all of them, and
-// pause and resume by SIGSTOP and SIGCONT where the task has no cgroup to freeze. Everything here does
-// nothing unless the caller is PID 1: outside of a pid namespace of its own, "all" would be the
-// machine.
+// pause and resume by SIGSTOP and SIGCONT where the task has no cgroup to freeze. Everything here
+// does nothing unless the caller is PID 1: outside of a pid namespace of its own, "all" would be
+// the machine.
 #pragma once
 
 #include <sys/types.h>

@@ -419,16 +419,16 @@ uint64_t Shim::log_bytes() const {
 }
 
 void Shim::check_limits() {
-  const int64_t begun = monotonic_us();
+  const int64_t begun = clock_us(CLOCK_THREAD_CPUTIME_ID);
   const bool kernel_killed = cgroup_.counts_memory() && cgroup_.oom_kills() > 0;
   const Measure m = meter_.measure(watch_, Meter::Depth::cheap, log_bytes());
   note_peaks(m);
   watch_.tell_near(m, [this](const WatchedLimit& limit, uint64_t used) { tell_near(limit, used); });
   const WatchedLimit* const over = kernel_killed ? &kWatched[0] : watch_.over(m);
-  const int64_t now = monotonic_us();
-  // Looking costs at most a tenth of the time.
+  // Looking costs at most a tenth of a processor.
   constexpr int64_t kShare = 10;
-  measure_at_ = now + std::max(watch_.wait_us(m), (now - begun) * kShare);
+  const int64_t cost_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - begun;
+  measure_at_ = monotonic_us() + std::max(watch_.wait_us(m), cost_us * kShare);
   if (over == nullptr) return;
   if (stop_cause_ == Cause::none) stop_detail_ = end_text(*over, job_.*(over->most));
   begin_stop(over->cause, over->may_finish ? job_.stop_grace_ms : 0);

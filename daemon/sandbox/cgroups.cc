@@ -62,8 +62,8 @@ constexpr std::array kSettings{
     Setting{1, "cpu", "cpu.cfs_quota_us", quota_of, false},
     Setting{1, "pids", "pids.max", pids_of, false},
     Setting{2, "memory", "memory.max", memory_of, false},
-    Setting{2, "memory", "memory.swap.max",
-            [](const TaskLimits& l) { return with_memory(l, "0"); }, true},
+    Setting{2, "memory", "memory.swap.max", [](const TaskLimits& l) { return with_memory(l, "0"); },
+            true},
     Setting{2, "memory", "memory.oom.group",
             [](const TaskLimits& l) { return with_memory(l, "1"); }, true},
     Setting{2, "cpu", "cpu.max",
@@ -152,8 +152,10 @@ const CgroupSupport& Cgroups::support() {
   if (std::exchange(asked_, true)) return support_;
   const auto mounts = cgroup_mounts();
   if (!try_v2(mounts)) try_v1(mounts);
-  if (support_.version != 0) remember_parents();
-  else if (support_.why.empty()) support_.why = "no cgroups are mounted";
+  if (support_.version != 0)
+    remember_parents();
+  else if (support_.why.empty())
+    support_.why = "no cgroups are mounted";
   return support_;
 }
 
@@ -175,7 +177,8 @@ Result<std::string> Cgroups::base_of_v2(const std::string& own) const {
   for (const auto& pid : words_of(text))
     if (!is_ours(static_cast<pid_t>(std::strtol(pid.c_str(), nullptr, 10))))
       return Error{Code::unavailable,
-                   own + ": other programs run in the daemon's cgroup (process " + pid + ")", {}};
+                   own + ": other programs run in the daemon's cgroup (process " + pid + ")",
+                   {}};
   const std::string leaf = join_path(own, kOwnLeaf);
   if (mkdir(leaf.c_str(), 0755) < 0 && errno != EEXIST) return errno_error("mkdir " + leaf, errno);
   for (const auto& pid : words_of(text)) {
@@ -249,8 +252,7 @@ const std::vector<std::string>& Cgroups::known_parents() {
 
 void Cgroups::remember_parents() {
   known_parents();
-  const auto fd =
-      open_file(home_ + "/cgroups", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  const auto fd = open_file(home_ + "/cgroups", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   for (const auto& p : parents_) {
     if (holds(known_, p.path)) continue;
     known_.push_back(p.path);

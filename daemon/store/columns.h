@@ -59,6 +59,7 @@ void changing_columns(Row& r, V& v) {
   v("rm", r.rm);
   v("net_json", r.task.net);
   v("agent_json", r.task.agent);
+  v("limits_json", r.task.limits);
 }
 
 class ColumnBinder {

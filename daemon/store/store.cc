@@ -33,7 +33,8 @@ namespace {
   "clock_start_us, state, activity, isolation, seccomp, network, "            \
   "landlock_abi, cause, exit_code, signal, detail, started_at_us, "           \
   "ended_at_us, usage_json, changes_json, changes_state, notes_json, "        \
-  "secret, shim_pid, shim_start_time, boot_id, layers_json, rm, net_json, agent_json"
+  "secret, shim_pid, shim_start_time, boot_id, layers_json, rm, net_json, "   \
+  "agent_json, limits_json"
 
 constexpr SqlText kInsertTask =
     "insert into task (" TASK_COLUMNS
@@ -42,7 +43,8 @@ constexpr SqlText kInsertTask =
     ":activity, :isolation, :seccomp, :network, :landlock_abi, :cause, :exit_code, :signal, "
     ":detail, "
     ":started_at_us, :ended_at_us, :usage_json, :changes_json, :changes_state, :notes_json, "
-    ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm, :net_json, :agent_json)";
+    ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm, :net_json, :agent_json, "
+    ":limits_json)";
 // A row whose task has ended is found only with its own state and cause.
 constexpr SqlText kUpdateTask =
     "update task set state = :state, activity = :activity, isolation = :isolation, "
@@ -51,7 +53,8 @@ constexpr SqlText kUpdateTask =
     "ended_at_us = :ended_at_us, usage_json = :usage_json, changes_json = :changes_json, "
     "changes_state = :changes_state, notes_json = :notes_json, secret = :secret, "
     "shim_pid = :shim_pid, shim_start_time = :shim_start_time, boot_id = :boot_id, "
-    "layers_json = :layers_json, rm = :rm, net_json = :net_json, agent_json = :agent_json where id "
+    "layers_json = :layers_json, rm = :rm, net_json = :net_json, agent_json = :agent_json, "
+    "limits_json = :limits_json where id "
     "= :task and "
     "(state in ('queued', 'starting', 'running', 'paused', 'stopping') "
     " or (state = :state and cause = :cause))";

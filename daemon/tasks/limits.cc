@@ -71,7 +71,8 @@ Result<std::vector<wire::LimitHeld>> hold_limits(const TaskLimits& limits, wire:
   const std::string why = cgroups.why.empty() ? "this machine's cgroups lack it" : cgroups.why;
   const Error refused{Code::denied,
                       "limits.driver: a policy demands that a cgroup holds the limits, and none "
-                      "can be used here: " + why,
+                      "can be used here: " +
+                          why,
                       "codexos policy show; man codexos says how a cgroup is delegated"};
   if (demanded && cgroups.version == 0) return refused;
   std::vector<wire::LimitHeld> out;

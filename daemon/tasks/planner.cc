@@ -469,8 +469,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
 /// Cgroups are not looked at for a task that asks for nothing that they could hold.
 Status Planner::limit(const wire::TaskCreate& create, Start& start) const {
   const CgroupSupport none;
-  start.in_cgroup =
-      options_.cgroups != nullptr && wants_cgroup(start.limits, create.limit_driver);
+  start.in_cgroup = options_.cgroups != nullptr && wants_cgroup(start.limits, create.limit_driver);
   const CgroupSupport& cgroups = start.in_cgroup ? options_.cgroups->support() : none;
   CODEXOS_ASSIGN(start.held, hold_limits(start.limits, create.limit_driver, cgroups));
   put_limits(start.limits, cgroups, start.job);

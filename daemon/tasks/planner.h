@@ -94,7 +94,7 @@ struct PlannerOptions {
   uint32_t task_host_uid = 0;  // of a root daemon's tasks; 0: the caller's own
   uint32_t task_host_gid = 0;
   Cgroups* cgroups = nullptr;  // none: nothing is held by one
-  bool force_copy = false;  // no overlays (CODEXOS_FORCE_COPY): for tests
+  bool force_copy = false;     // no overlays (CODEXOS_FORCE_COPY): for tests
 };
 
 class Planner {

@@ -13,6 +13,11 @@ while not os.path.exists("/tmp/go"): time.sleep(0.05)
 b = []
 while True: b.append(bytearray(1 << 20))
 P
+cat >burn.py <<'P'
+import os, time
+while not os.path.exists("/tmp/go"): time.sleep(0.2)
+while True: pass
+P
 kill_daemon() {
   local pid
   pid=$(daemon_pid)
@@ -30,7 +35,7 @@ expect_code 137 codexos wait "$task"
 expect_eq "$(field "$task" .cause)" oom
 step 'memory, CPU time and disk, after the next daemon has taken it over'
 memory=$(codexos run -d --memory 64MiB -- python3 later.py)
-cpu=$(codexos run -d --cpu-time 1s -- sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; while :; do :; done')
+cpu=$(codexos run -d --cpu-time 2s -- python3 burn.py)
 disk=$(codexos run -d --disk 20MiB -- sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; head -c 300000000 /dev/zero >big; sleep 600')
 for task in "$memory" "$cpu" "$disk"; do wait_until 10 state_is "$task" running; done
 kill_daemon

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limits in options, variables and policies: bad ones are refused by name, ceilings cut down, a policy can
 # demand that a cgroup holds them.
+# needs: python3
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -43,7 +44,7 @@ expect_eq "$(codexos --json run --plan-only -- true 2>/dev/null | jq -r '[.limit
 step 'a ceiling'
 printf 'limits: {memory: 100MiB}\nceiling: {limits: {memory: 200MiB, pids: 100}}\n' >"$config"
 expect_eq "$(codexos --json run --plan-only -- true 2>/dev/null | jq -r '[.limits[] | .name + " " + .value] | join(", ")')" \
-  'memory 200MiB, pids 20'
+  'memory 100MiB, pids 20'
 rm .codexos.yaml
 printf 'limits: {memory: 100MiB}\n' >"$HOME/given.yaml"
 expect_error 125 '--memory 1GiB: memory: 1GiB goes beyond' codexos run --policy "$HOME/given.yaml" --memory 1GiB -- true
@@ -63,6 +64,17 @@ expect_error 125 driver codexos run -- true
 rm "$config"
 
 step 'processes'
-expect_ok codexos run --name few --pids 8 -- sh -c 'i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; jobs -p | wc -l; kill $(jobs -p)' || true
-made=$(codexos logs few | tail -1)
-[ "${made:-0}" -le 12 ] || fail "$made processes with a limit of 8"
+cat >make.py <<'P'
+import os, time
+n = 0
+try:
+    while n < 40:
+        if os.fork() == 0: time.sleep(60); os._exit(0)
+        n += 1
+except OSError: pass
+print(n)
+P
+expect_ok codexos run --name few --pids 8 -- python3 make.py
+# Itself is one; one or two may be left for what answers for the overlays.
+{ [ "$out" -ge 7 ] && [ "$out" -le 9 ]; } || fail "$out children with a limit of 8"
+expect_eq "$(field few .cause)" exited

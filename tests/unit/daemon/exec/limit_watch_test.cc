@@ -48,9 +48,7 @@ TEST_CASE("a limit is told as nearly used up once, and ends the task when it is 
         "out of memory: it used its memory limit of 100MiB (--memory)");
 }
 
-TEST_CASE("without limits nothing is looked at") {
-  CHECK_FALSE(LimitWatch(Job{}, 2, false).any());
-}
+TEST_CASE("without limits nothing is looked at") { CHECK_FALSE(LimitWatch(Job{}, 2, false).any()); }
 
 TEST_CASE("a kernel that holds the memory limit ends the task itself") {
   const LimitWatch w(limited(100 * kMiB), 2, true);
