@@ -24,6 +24,7 @@
 #include "core/os/file.h"
 #include "core/os/loop.h"
 #include "core/os/place.h"
+#include "core/os/resident.h"
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
 #include "daemon/api/api.h"
@@ -41,6 +42,7 @@ constexpr int64_t kFinishStartsMs = 4000;  // what a stopping daemon waits for s
 constexpr int64_t kSuccessionMs = 6000;    // what its successor waits for it, at the longest
 constexpr int kLockRetryMs = 2;
 constexpr int64_t kLookAgainMs = 20;
+constexpr int kIdleMs = 1000;
 constexpr const char* kUsage =
     "usage: codexosd [--foreground] [--ready-fd N]\n"
     "       codexosd plan -- CMD [ARG...]     the plan of CMD here, for codexos-exec\n"
@@ -322,6 +324,10 @@ Status serve(const Options& options, const Place& place, int sockets) {
 
   Turn turn{*loop, *store, supervisor, after_commit, feed, server.get()};
   loop->on_turn_end([&turn] { turn.end(); });
+  loop->on_idle(kIdleMs, [&store, code = ResidentCode()] {
+    store->release_memory();
+    code.give_back();
+  });
   loop->on_slow([](const char* name, int64_t us) {
     log_line(LogLevel::warning, "loop",
              std::string("slow callback: ") + name + ": " + std::to_string(us) + " us");

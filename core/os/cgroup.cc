@@ -7,22 +7,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <sstream>
 
 #include "core/base/fd.h"
+#include "core/base/split.h"
 #include "core/os/file.h"
 
 namespace codexos {
 namespace {
 
 constexpr size_t kMaxText = 8 << 20;
-
-std::vector<std::string> split(const std::string& text, char between) {
-  std::vector<std::string> out;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, between);) out.push_back(part);
-  return out;
-}
 
 bool holds(const std::vector<std::string>& list, std::string_view x) {
   return std::find(list.begin(), list.end(), x) != list.end();
@@ -31,7 +24,7 @@ bool holds(const std::vector<std::string>& list, std::string_view x) {
 /// "HIERARCHY:CONTROLLER,...:PATH"; version 2 is 0 without controllers.
 bool is_of(const CgroupMount& m, const std::string& id, const std::string& controllers) {
   if (m.v2) return id == "0";
-  const auto names = split(controllers, ',');
+  const auto names = split(controllers, ",");
   return !names.empty() &&
          std::all_of(names.begin(), names.end(), [&m](const auto& n) { return m.has(n); });
 }
@@ -42,18 +35,19 @@ bool CgroupMount::has(std::string_view controller) const { return holds(options,
 
 std::vector<CgroupMount> parse_cgroup_mounts(const std::string& mountinfo) {
   std::vector<CgroupMount> out;
-  std::istringstream lines(mountinfo);
-  for (std::string line; std::getline(lines, line);) {
+  for (const auto& line : split(mountinfo, "\n")) {
+    // ID PARENT DEVICE ROOT TARGET OPTIONS... - TYPE SOURCE SUPER-OPTIONS
     const size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
-    std::istringstream head(line), tail(line.substr(dash + 3));
-    std::string skip, type, source, options;
+    const auto head = split(line.substr(0, dash), " ");
+    const auto tail = split(line.substr(dash + 3), " ");
+    if (head.size() < 5 || tail.size() < 3 || (tail[0] != "cgroup" && tail[0] != "cgroup2"))
+      continue;
     CgroupMount m;
-    head >> skip >> skip >> skip >> m.root >> m.path;
-    tail >> type >> source >> options;
-    if (type != "cgroup" && type != "cgroup2") continue;
-    m.v2 = type == "cgroup2";
-    m.options = split(options, ',');
+    m.root = head[3];
+    m.path = head[4];
+    m.v2 = tail[0] == "cgroup2";
+    m.options = split(tail[2], ",");
     out.push_back(std::move(m));
   }
   std::stable_partition(out.begin(), out.end(), [](const CgroupMount& m) { return !m.v2; });
@@ -66,8 +60,7 @@ std::vector<CgroupMount> cgroup_mounts() {
 }
 
 std::string parse_cgroup_folder(const CgroupMount& mount, const std::string& text) {
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
+  for (const auto& line : split(text, "\n")) {
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;

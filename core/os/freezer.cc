@@ -13,10 +13,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <set>
-#include <sstream>
 
 #include "core/base/clock.h"
 #include "core/base/fd.h"
+#include "core/base/split.h"
 #include "core/os/cgroup.h"
 #include "core/os/file.h"
 
@@ -92,9 +92,8 @@ Freezer::~Freezer() {
   for (int pass = 0; pass < kPasses; ++pass) {
     const auto text = read_file(dir_ + "/cgroup.procs", kMaxText);
     if (!text.ok() || text->empty()) break;
-    std::istringstream pids(*text);
     const std::string init = std::to_string(init_);
-    for (std::string pid; pids >> pid;)
+    for (const auto& pid : split(*text))
       (void)write_cgroup((pid == init ? home_ : rest_) + "/cgroup.procs", pid);
   }
   // A process that just ended leaves a moment later.

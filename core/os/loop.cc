@@ -150,9 +150,14 @@ void Loop::run_deferred() {
 
 void Loop::turn() {
   epoll_event events[kBatch];
-  const int wait_ms = deferred_.empty() ? -1 : 0;
+  const int wait_ms = deferred_.empty() ? (idle_told_ ? -1 : idle_ms_) : 0;
   const int n = epoll_wait(epoll_.get(), events, kBatch, wait_ms);
   CODEXOS_CHECK(n >= 0 || errno == EINTR);
+  if (n == 0 && wait_ms > 0) {
+    idle_told_ = true;
+    return timed("idle", idle_);
+  }
+  if (n > 0) idle_told_ = false;
   for (int i = 0; i < n; ++i) {
     const auto it = watches_.find(static_cast<int>(events[i].data.u64 & 0xffffffffU));
     if (it == watches_.end()) continue;

@@ -42,6 +42,11 @@ class Loop {
 
   /// Runs at the end of each turn.
   void on_turn_end(std::function<void()> fn) { turn_end_ = std::move(fn); }
+  /// Runs once when nothing has happened for `after_ms`, and again after the next time.
+  void on_idle(int after_ms, OnTimer fn) {
+    idle_ms_ = after_ms;
+    idle_ = std::move(fn);
+  }
   /// Called with (callback name, microseconds) for callbacks above 5 ms.
   void on_slow(std::function<void(const char*, int64_t)> fn) { slow_ = std::move(fn); }
 
@@ -79,6 +84,9 @@ class Loop {
   uint64_t next_id_ = 1;
   int64_t armed_us_ = 0;  // what the timerfd is set to, 0: nothing
   bool stopping_ = false;
+  int idle_ms_ = -1;
+  bool idle_told_ = false;
+  OnTimer idle_;
   std::function<void()> turn_end_;
   std::function<void(const char*, int64_t)> slow_;
   std::function<void(int, int)> on_signal_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine, checked in the environment that tasks get: the daemon's.
+#include "core/base/clock.h"
 #include "daemon/api/api.h"
 #include "daemon/doctor/checks.h"
 

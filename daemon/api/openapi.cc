@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of routes as an OpenAPI document (https://spec.openapis.org/oas/v3.1.0).
 #include <algorithm>
-#include <sstream>
 
+#include "core/base/split.h"
 #include "core/base/text.h"
 #include "core/base/version.h"
 #include "core/policy/yaml.h"
@@ -52,8 +52,7 @@ Value parameters_of(const ApiRoute& r) {
                           {"in", "path"},
                           {"required", true},
                           {"schema", schema_of_parameter("")}}));
-  std::istringstream words{std::string(r.query)};
-  for (std::string word; words >> word;) {
+  for (const auto& word : split(r.query)) {
     const size_t equal = std::min(word.find('='), word.size());
     const std::string type = equal < word.size() ? word.substr(equal + 1) : "";
     out.push_back(object(

@@ -17,6 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/path.h"
+#include "core/base/split.h"
 #include "core/base/version.h"
 #include "core/os/file.h"
 #include "core/os/socket.h"
@@ -112,22 +113,12 @@ bool may_make_group(const std::string& dir) {
   return access(dir.c_str(), W_OK) == 0 && access((dir + "/cgroup.procs").c_str(), W_OK) == 0;
 }
 
-std::vector<std::string> words_of(std::string_view text, char between) {
-  std::vector<std::string> out;
-  while (!text.empty()) {
-    const size_t end = text.find(between);
-    if (const auto word = text.substr(0, end); !word.empty()) out.emplace_back(word);
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-  }
-  return out;
-}
-
 CgroupFacts gather_cgroups() {
   CgroupFacts c;
   for (const CgroupPlace& p :
        cgroup_places(text_of("/proc/self/mountinfo"), text_of("/proc/self/cgroup"))) {
     auto controllers =
-        p.version == 2 ? words_of(text_of(p.dir + "/cgroup.controllers"), ' ') : p.controllers;
+        p.version == 2 ? split(text_of(p.dir + "/cgroup.controllers"), " ") : p.controllers;
     // Version 2 beside version 1 has the controllers that nobody else took.
     if (controllers.empty() && c.version != 0) continue;
     c.version = c.version == 0 ? p.version : std::min(c.version, p.version);
@@ -193,8 +184,6 @@ StateFacts gather_state(const Place& place) {
 
 }  // namespace
 
-int64_t clock_offset_us() { return clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME); }
-
 std::string container_of(const ContainerMarks& m) {
   const auto in_cgroups = [&m](std::string_view word) {
     return m.cgroups.find(word) != std::string::npos;
@@ -207,8 +196,8 @@ std::string container_of(const ContainerMarks& m) {
 }
 
 bool is_mapped(std::string_view uid_map, uint64_t id) {
-  for (const std::string& line : words_of(uid_map, '\n')) {
-    const auto part = words_of(line, ' ');
+  for (const std::string& line : split(uid_map, "\n")) {
+    const auto part = split(line, " ");
     if (part.size() != 3) continue;
     const uint64_t first = std::strtoull(part[0].c_str(), nullptr, 10);
     const uint64_t count = std::strtoull(part[2].c_str(), nullptr, 10);
@@ -218,8 +207,8 @@ bool is_mapped(std::string_view uid_map, uint64_t id) {
 }
 
 std::string profile_program(std::string_view text) {
-  for (const std::string& line : words_of(text, '\n')) {
-    const auto word = words_of(line, ' ');
+  for (const std::string& line : split(text, "\n")) {
+    const auto word = split(line, " ");
     for (size_t i = 0; i < word.size() && word[0] == "profile"; ++i)
       if (word[i].starts_with('/')) return word[i];
   }
@@ -228,22 +217,22 @@ std::string profile_program(std::string_view text) {
 
 std::vector<CgroupPlace> cgroup_places(std::string_view mountinfo, std::string_view own) {
   std::vector<CgroupPlace> out;
-  for (const std::string& line : words_of(mountinfo, '\n')) {
+  for (const std::string& line : split(mountinfo, "\n")) {
     // proc(5): ... ROOT TARGET OPTIONS... - TYPE SOURCE SUPER-OPTIONS
     const size_t dash = line.find(" - ");
-    const auto left = words_of(line.substr(0, dash), ' ');
-    const auto right = dash == std::string::npos ? std::vector<std::string>()
-                                                 : words_of(line.substr(dash + 3), ' ');
+    const auto left = split(line.substr(0, dash), " ");
+    const auto right =
+        dash == std::string::npos ? std::vector<std::string>() : split(line.substr(dash + 3), " ");
     if (left.size() < 5 || right.size() < 3) continue;
     const bool two = right[0] == "cgroup2";
     if (!two && right[0] != "cgroup") continue;
-    const auto options = words_of(right[2], ',');
+    const auto options = split(right[2], ",");
     // cgroups(7): HIERARCHY:CONTROLLERS:PATH; version 2 has no controllers there.
-    for (const std::string& group : words_of(own, '\n')) {
+    for (const std::string& group : split(own, "\n")) {
       const size_t colon = group.find(':');
       const size_t second = colon == std::string::npos ? colon : group.find(':', colon + 1);
       if (second == std::string::npos) continue;
-      const auto controllers = words_of(group.substr(colon + 1, second - colon - 1), ',');
+      const auto controllers = split(group.substr(colon + 1, second - colon - 1), ",");
       const bool same =
           two ? controllers.empty()
               : !controllers.empty() &&

@@ -21,9 +21,6 @@ struct GatherOptions {
 
 HostFacts gather_facts(const GatherOptions& o);
 
-/// CLOCK_REALTIME less CLOCK_BOOTTIME, microseconds: changes when the clock is set, and only then.
-int64_t clock_offset_us();
-
 // The parts that only read text; pure.
 
 /// What tells of a container, each as it was found or empty.

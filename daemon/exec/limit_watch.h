@@ -130,10 +130,9 @@ class CpuTally {
     uint64_t own_us;
     uint64_t children_us;  // of those that it waited for
   };
-  /// One look: add() for each process, then total().
+  /// One look: add() for each process, then total(), or begin() again.
   void begin() {
     waited_us_ = 0;
-    seen_.swap(before_);
     seen_.clear();
   }
   void add(const Process& p) {
@@ -153,6 +152,7 @@ class CpuTally {
       if (!lives) gone_us_ += was.own_us;
     }
     total_us_ = std::max({total_us_, waited_us_ + reaped_us, living_us + gone_us_});
+    before_.swap(seen_);
     return total_us_;
   }
 

@@ -26,10 +26,7 @@ constexpr size_t kMaxFiles = 4096;     // descriptors that one look goes through
 constexpr size_t kWalkEntries = 4000;  // of the layers, a look
 constexpr int64_t kRest = 10;          // a walk is followed by a pause of so many times its length
 constexpr uint64_t kBlock = 512;
-// While so many processes are made between two looks, locks are long in coming, and what has twice
-// the limit is over it whatever is shared; but not for ever.
-constexpr uint64_t kMany = 16;
-constexpr int kStorms = 20;
+constexpr uint64_t kMany = 16;  // processes made between two looks: a storm
 
 /// A small file of a process; empty: it is gone, or does not let itself be looked at.
 std::string_view read_at(int dir, const char* pid, const char* file, char* to, size_t room) {
@@ -63,15 +60,6 @@ bool parse_stat(std::string_view text, Stat& out) {
   out.start_time = start;
   out.rss_pages = static_cast<uint64_t>(std::max(0LL, rss));
   return true;
-}
-
-/// Without files and shared memory: "SIZE RESIDENT SHARED ..." of statm.
-uint64_t own_pages(int dir, const char* pid) {
-  char text[256];
-  unsigned long long resident = 0, shared = 0;
-  const std::string line(read_at(dir, pid, "statm", text, sizeof text));
-  if (std::sscanf(line.c_str(), "%*u %llu %llu", &resident, &shared) != 2) return 0;
-  return resident - std::min(resident, shared);
 }
 
 /// "Pss_Anon:   123 kB"
@@ -113,20 +101,14 @@ uint64_t last_pid() {
 }
 
 /// Hundreds that fork and fill memory keep the shim from its processor, and, waiting for one
-/// themselves, hold the locks that smaps_rollup needs. So when many were just made, all of them
-/// stand still while they are looked at closely.
+/// themselves, hold the locks that smaps_rollup needs. So in a storm all of them stand still while
+/// they are looked at closely.
 class Hold {
  public:
-  /// `since`: last_pid() at the look before.
-  Hold(bool allowed, uint64_t since) : allowed_(allowed), since_(since) {}
-  void saw(int32_t pid, char state) {
-    if (active_ || !allowed_) return;
-    if (state == 'T' || state == 't') stopped_.push_back(pid);
-    if (last_pid() < since_ + kMany) return;
-    active_ = true;
-    signal_all(SIGSTOP);
+  /// `stopped`: those that stood still before, and shall afterwards.
+  Hold(bool storm, const std::vector<int32_t>& stopped) : active_(storm), stopped_(stopped) {
+    if (active_) signal_all(SIGSTOP);
   }
-  /// All go on that did not stand still before.
   void let_go() {
     if (!std::exchange(active_, false)) return;
     each_pid([this](int32_t pid) {
@@ -135,24 +117,16 @@ class Hold {
   }
 
  private:
-  bool allowed_;
-  uint64_t since_;
-  bool active_ = false;
-  std::vector<int32_t> stopped_;
+  bool active_;
+  const std::vector<int32_t>& stopped_;
 };
 
 }  // namespace
 
 /// One look at the processes. It ends early when `enough` memory was found: among the processes of
 /// a fork bomb the shim is one of thousands that want to run.
-enum class Closeness {
-  resident,  // what a process has, all that it shares too: an upper bound, by stat alone
-  own,       // without files, by statm: counts what a fork still shares for each
-  exact,     // its share of what is shared, by smaps_rollup, which takes the lock of its memory
-};
-
 struct Meter::Table {
-  Closeness how = Closeness::resident;
+  bool exact = false;  // each one's share of what is shared, by smaps_rollup; else stat is enough
   bool files = true;
   uint64_t scratch = 0;
   uint64_t enough = 0;  // 0: look at all
@@ -164,10 +138,11 @@ struct Meter::Table {
   uint64_t nameless_disk = 0;
   size_t files_left = kMaxFiles;
   std::set<std::pair<dev_t, ino_t>> nameless;
+  std::vector<int32_t> stopped;
 
   /// Exactly, or at most so much: resident sets count what is shared for each.
   uint64_t memory() const {
-    if (how != Closeness::exact) return resident + scratch + nameless_memory;
+    if (!exact) return resident + scratch + nameless_memory;
     // A mapped file of the scratch space is in both.
     return anonymous + std::max(shared, scratch + nameless_memory);
   }
@@ -236,7 +211,6 @@ void Meter::look_at_processes(Table& t) {
   DIR* const dir = opendir("/proc");
   if (dir == nullptr) return;
   cpu_.begin();
-  Hold hold(t.how == Closeness::exact && t.enough != 0, last_pid_);
   while (const dirent* e = t.found_enough() ? nullptr : readdir(dir)) {
     if (e->d_name[0] < '1' || e->d_name[0] > '9') continue;
     const auto pid = static_cast<int32_t>(std::strtol(e->d_name, nullptr, 10));
@@ -247,13 +221,12 @@ void Meter::look_at_processes(Table& t) {
       continue;
     cpu_.add({pid, s.start_time, s.own_ticks * tick_us, s.children_ticks * tick_us});
     if (s.state == 'Z' || s.state == 'X') continue;
-    hold.saw(pid, s.state);
+    if (s.state == 'T' || s.state == 't') t.stopped.push_back(pid);
     t.pids += s.threads;
-    uint64_t resident = s.rss_pages * page;
-    if (t.how == Closeness::own) resident = own_pages(dirfd(dir), e->d_name) * page;
+    const uint64_t resident = s.rss_pages * page;
     t.resident += resident;
     if (t.files) look_at_files(dirfd(dir), e->d_name, t);
-    if (t.how != Closeness::exact) continue;
+    if (!t.exact) continue;
     const auto shares = read_at(dirfd(dir), e->d_name, "smaps_rollup", text, sizeof text);
     if (shares.empty()) {  // it forbids to be looked at: then all of it counts
       t.anonymous += resident;
@@ -263,7 +236,6 @@ void Meter::look_at_processes(Table& t) {
     t.shared += kilobytes_of(shares, "Pss_Shmem:");
   }
   closedir(dir);
-  if (!t.found_enough()) hold.let_go();  // else they are killed
 }
 
 // A piece at a time, and then a rest in proportion: a large tree must not keep the shim busy.
@@ -297,24 +269,22 @@ Measure Meter::measure(const LimitWatch& watch, Depth depth, uint64_t log_bytes)
   const bool files = watch.watches(&Job::disk_bytes) || depth == Depth::exact ||
                      (watch.watches(&Job::memory_bytes) && !by_cgroup);
   if (!by_cgroup || !cgroup_.counts_cpu() || !cgroup_.counts_pids() || files) {
-    const auto look = [&](Closeness how, uint64_t enough) {
+    const auto look = [&](bool exact, uint64_t enough) {
       Table t;
-      t.how = how;
+      t.exact = exact;
       t.files = files;
       t.scratch = m.scratch_bytes;
       t.enough = by_cgroup || depth == Depth::exact ? 0 : enough;
       look_at_processes(t);
       return t;
     };
-    const uint64_t near = watch.near_from(&Job::memory_bytes);
-    Table t = look(exact_ && !by_cgroup ? Closeness::exact : Closeness::resident, near);
+    Table t = look(exact_ && !by_cgroup, watch.near_from(&Job::memory_bytes));
     if (!exact_ && t.found_enough()) {
-      const uint64_t most = watch.over_from(&Job::memory_bytes);
-      const bool storm = last_pid() >= last_pid_ + kMany && storms_ < kStorms;
-      storms_ = storm ? storms_ + 1 : 0;
-      exact_ = !storm;
-      t = storm ? look(Closeness::own, most * 2) : look(Closeness::exact, most);
-      if (storm && !t.found_enough()) t.resident = std::min(t.resident, near - 1);
+      exact_ = true;
+      Hold hold(last_pid() >= last_pid_ + kMany, t.stopped);
+      Table close = look(true, watch.over_from(&Job::memory_bytes));
+      if (!close.found_enough()) hold.let_go();  // else they are killed
+      t = std::move(close);
     }
     m.memory_bytes = t.memory();
     last_pid_ = last_pid();

@@ -54,7 +54,6 @@ class Meter {
   CpuTally cpu_;
   bool exact_ = false;
   uint64_t last_pid_ = 0;           // at the last look
-  int storms_ = 0;                  // looks in a row while very many processes were made
   std::unique_ptr<DiskWalk> walk_;  // of the layer that is being looked at
   size_t walked_ = 0;               // layers that are done
   uint64_t walked_bytes_ = 0;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/exec/shim.h"
 
-#include <malloc.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -18,6 +16,7 @@
 
 #include "core/base/binary.h"
 #include "core/base/clock.h"
+#include "core/os/resident.h"
 #include "daemon/exec/deadlines.h"
 #include "daemon/exec/limit_watch.h"
 #include "daemon/exec/link.h"
@@ -26,8 +25,6 @@
 #include "daemon/exec/record_page.h"
 #include "daemon/exec/seams.h"
 #include "daemon/exec/session.h"
-
-extern "C" const char __executable_start, etext;  // the linker's: where the program's code lies
 
 namespace codexos::exec {
 namespace {
@@ -152,6 +149,7 @@ class Shim final : public SessionControl {
   Seams seams_;
   Network network_;  // so that the next daemon gets its sockets
   PollSet polls_;
+  const ResidentCode code_;
   int signals_poll_ = -1;
 
   Phase phase_ = Phase::running;
@@ -321,8 +319,8 @@ void Shim::turn() {
       at == kNever ? -1 : std::max<int64_t>(0, at - monotonic_us() + 999) / 1000;
   const int64_t most_ms = lean_ ? 60'000 : kLeanAfterMs;
   const int64_t idle_ms = lean_ ? -1 : kLeanAfterMs;
-  if (!polls_.wait(static_cast<int>(wait_ms < 0 ? idle_ms : std::min(wait_ms, most_ms))))
-    become_lean();
+  const bool idle =
+      !polls_.wait(static_cast<int>(wait_ms < 0 ? idle_ms : std::min(wait_ms, most_ms)));
 
   if (polls_.ready(signals_poll_) != 0) on_signals();
   if (link_.react(polls_, monotonic_us())) send_state();
@@ -332,17 +330,14 @@ void Shim::turn() {
   seams_.react(polls_);
   check_time();
   advance();
+  if (idle) become_lean();  // last: what runs in this turn would be mapped again
 }
 
 // A shim waits most of its life. What building the sandbox touched, half of the program's code and
 // some heap, need not stay mapped meanwhile; what it still runs comes back page by page.
 void Shim::become_lean() {
   if (std::exchange(lean_, true)) return;
-  malloc_trim(0);
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t from = reinterpret_cast<uintptr_t>(&__executable_start);
-  const uintptr_t to = reinterpret_cast<uintptr_t>(&etext) & ~(kPage - 1);
-  madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);  // NOLINT: clean file pages
+  code_.give_back();
 }
 
 void Shim::on_signals() {

@@ -12,11 +12,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <sstream>
 
 #include "core/base/hash.h"
 #include "core/base/id.h"
 #include "core/base/path.h"
+#include "core/base/split.h"
 #include "core/os/file.h"
 
 namespace codexos::daemon {
@@ -99,13 +99,6 @@ constexpr std::array kFiles{
     FileRow{2, "freezer", "cgroup.events", &TaskCgroup::events, O_RDONLY},
 };
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream in(text);
-  std::vector<std::string> out;
-  for (std::string w; in >> w;) out.push_back(w);
-  return out;
-}
-
 bool holds(const std::vector<std::string>& list, std::string_view x) {
   return std::find(list.begin(), list.end(), x) != list.end();
 }
@@ -174,14 +167,14 @@ Result<std::string> Cgroups::base_of_v2(const std::string& own) const {
   if (access((own + "/cgroup.type").c_str(), F_OK) != 0) return own;  // the root
   CODEXOS_TRY(try_out(own));
   CODEXOS_ASSIGN(const std::string text, read_file(own + "/cgroup.procs"));
-  for (const auto& pid : words_of(text))
+  for (const auto& pid : split(text))
     if (!is_ours(static_cast<pid_t>(std::strtol(pid.c_str(), nullptr, 10))))
       return Error{Code::unavailable,
                    own + ": other programs run in the daemon's cgroup (process " + pid + ")",
                    {}};
   const std::string leaf = join_path(own, kOwnLeaf);
   if (mkdir(leaf.c_str(), 0755) < 0 && errno != EEXIST) return errno_error("mkdir " + leaf, errno);
-  for (const auto& pid : words_of(text)) {
+  for (const auto& pid : split(text)) {
     const Status moved = write_cgroup(leaf + "/cgroup.procs", pid);
     if (!moved.ok() && access(("/proc/" + pid).c_str(), F_OK) == 0) return moved.error();
   }
@@ -194,20 +187,20 @@ bool Cgroups::try_v2(const std::vector<CgroupMount>& mounts) {
   const std::string own = cgroup_folder(*mount, getpid());
   const auto given = read_file(own + "/cgroup.controllers");
   // With most machines of version 1 there is a second hierarchy that holds nothing.
-  if (own.empty() || !given.ok() || !holds(words_of(*given), "memory")) return false;
+  if (own.empty() || !given.ok() || !holds(split(*given), "memory")) return false;
   const auto base = base_of_v2(own);
   if (!base.ok()) {
     support_.why = base.error().message;
     return false;
   }
   for (const std::string_view c : kControllers)
-    if (holds(words_of(*given), c))
+    if (holds(split(*given), c))
       if (auto s = write_cgroup(*base + "/cgroup.subtree_control", "+" + std::string(c)); !s.ok())
         support_.why = s.error().message;
   const auto enabled = read_file(*base + "/cgroup.subtree_control");
   if (auto s = try_out(*base); !s.ok()) support_.why = s.error().message;
-  if (!enabled.ok() || words_of(*enabled).empty()) return false;
-  Parent p{*base, words_of(*enabled)};
+  if (!enabled.ok() || split(*enabled).empty()) return false;
+  Parent p{*base, split(*enabled)};
   if (holds(p.controllers, "cpu")) p.controllers.emplace_back("cpuacct");  // cpu.stat counts
   p.controllers.emplace_back("freezer");
   support_ = {2, p.controllers, {}};
@@ -244,9 +237,8 @@ void Cgroups::try_v1(const std::vector<CgroupMount>& mounts) {
 const std::vector<std::string>& Cgroups::known_parents() {
   if (std::exchange(read_, true)) return known_;
   const auto text = read_file(home_ + "/cgroups");
-  std::istringstream lines(text.ok() ? *text : std::string());
-  for (std::string line; std::getline(lines, line);)
-    if (!line.empty() && line[0] == '/') known_.push_back(line);
+  for (auto& line : split(text.ok() ? *text : "", "\n"))
+    if (line[0] == '/') known_.push_back(std::move(line));
   return known_;
 }
 

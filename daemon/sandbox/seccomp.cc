@@ -32,9 +32,9 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include "core/base/fd.h"
+#include "core/base/split.h"
 #include "daemon/sandbox/sandbox.h"
 
 namespace codexos::daemon {
@@ -429,27 +429,19 @@ uint32_t action_of(Answer a) {
   return a == Answer::eperm ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ERRNO(ENOSYS);
 }
 
-/// The calls of a list, separated by spaces.
-std::vector<std::string> split_calls(const char* list) {
-  std::istringstream in(list);
-  std::vector<std::string> out;
-  for (std::string call; in >> call;) out.push_back(std::move(call));
-  return out;
-}
-
 /// What a task gets for each call of the table that is not ENOSYS like all others.
 std::map<std::string, Answer> answers(SeccompProfile p) {
   std::map<std::string, Answer> out;
   for (const auto& g : kCalls)
     if (applies(g.in, p) && g.answer != Answer::enosys)
-      for (auto& call : split_calls(g.calls)) out.emplace(std::move(call), g.answer);
+      for (auto& call : split(g.calls)) out.emplace(std::move(call), g.answer);
   return out;
 }
 
 Result<std::string> make_allow(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ERRNO(ENOSYS)));
   auto table = answers(p);
-  for (const auto& call : split_calls(kSetUp)) table[call] = Answer::allow;
+  for (const auto& call : split(kSetUp)) table[call] = Answer::allow;
   for (const auto& [call, answer] : table) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
   for (const uint64_t value : kPersonalities)
     CODEXOS_TRY(add(f.get(), SCMP_ACT_ALLOW, "personality", {low32(0, value)}));
@@ -466,7 +458,7 @@ Status add_denials(void* filter, SeccompProfile p, bool of_set_up) {
 Result<std::string> make_seal(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
   const auto table = answers(p);
-  for (const auto& call : split_calls(kSetUp)) {
+  for (const auto& call : split(kSetUp)) {
     const auto row = table.find(call);
     const Answer answer = row == table.end() ? Answer::enosys : row->second;
     if (answer != Answer::allow) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
@@ -529,7 +521,7 @@ std::vector<std::string> seccomp_table(SeccompProfile p) {
   std::vector<std::string> out;
   for (const auto& g : kCalls) {
     if (!applies(g.in, p)) continue;
-    for (const auto& call : split_calls(g.calls))
+    for (const auto& call : split(g.calls))
       out.push_back(bare(call) + ": " + std::string(name_of_answer(g.answer)) + ": " + g.why.text);
   }
   out.push_back(std::string("personality: by argument: ") + kPersonalityWhy.text);

@@ -73,6 +73,7 @@ class StoreImpl final : public Store {
   Status release() override;
   void rollback() override;
   Status commit() override;
+  void release_memory() override { (void)db_.exec("pragma shrink_memory"); }
   bool dirty() const override { return writing_; }
   Status check() override;
 

@@ -68,6 +68,7 @@ class Store {
   /// back.
   virtual Status commit() = 0;
   virtual bool dirty() const = 0;
+  virtual void release_memory() = 0;  // what is only cached
   virtual Status check() = 0;  // for health: a real read
 
   virtual Status insert_task(const TaskRow& row) = 0;

@@ -179,7 +179,7 @@ void Applier::read_earlier(Job& job) {
 
 /// In the worker. A base that was taken late says nothing about the task's end.
 void Applier::read_bases(Job& job) {
-  const int64_t clock_now = now_us() - clock_us(CLOCK_BOOTTIME);
+  const int64_t clock_now = clock_offset_us();
   for (auto& [id, k] : job.apply->tasks) {
     const KnownTask& known = job.known[id];
     auto base = read_base(known.base);
@@ -187,6 +187,7 @@ void Applier::read_bases(Job& job) {
     // Without a record the clock of now has to do: after another boot it says "stepped".
     const int64_t clock_end = ended ? base->clock_us : clock_now;
     k.times.step_us.reset();
+    k.times.tick_us = file_tick_us();
     if (known.clock_start_us != 0 && k.times.started_us != 0)
       k.times.step_us = clock_end - known.clock_start_us;
     if (base.ok() && !base->late) k.base = *std::move(base);

@@ -203,7 +203,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   }
   row.created_at_us = now_us();
   t.created_at = format_time(row.created_at_us);
-  row.clock_start_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME);
+  row.clock_start_us = clock_offset_us();
   row.tenant = request.tenant;
   row.secret = secret;
   row.boot_id = p_.boot_id;

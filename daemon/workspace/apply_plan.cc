@@ -11,7 +11,6 @@ namespace codexos::daemon {
 namespace {
 
 constexpr int64_t kNsPerUs = 1000;
-constexpr int64_t kMarginUs = 10000;  // a ctime is taken from the last tick (up to 10 ms: HZ=100)
 constexpr uint32_t kPermissions = 0777;
 
 /// The very entry, not touched since: no program can set a ctime. A folder's times also change with
@@ -56,7 +55,7 @@ Judgement judge_unchanged(const Delta& d, const Recorded& r, const TaskTimes& t)
 bool is_older(const Facts& f, const TaskTimes& t) {
   if (!t.step_us) return false;
   const int64_t step = *t.step_us < 0 ? -*t.step_us : *t.step_us;
-  return f.ctime_ns < (t.started_us - kMarginUs - step) * kNsPerUs;
+  return f.ctime_ns < (t.started_us - t.tick_us - step) * kNsPerUs;
 }
 
 Judgement judge(const Delta& d, const Recorded* r, const TaskTimes& t, bool same_content) {

@@ -29,6 +29,7 @@ namespace codexos::daemon {
 struct TaskTimes {
   int64_t started_us = 0;
   std::optional<int64_t> step_us = 0;  // nothing: unknown, no ctime can be trusted
+  int64_t tick_us = 10'000;            // a ctime can be so much older than the change (HZ=100)
 };
 
 /// Whether the entry has not been touched since before the task began.

@@ -278,7 +278,7 @@ Result<Base> record_base(const std::vector<Root>& roots, ObjectStore& objects,
                          const BaseLimits& limits) {
   Base base;
   base.recorded_us = now_us();
-  base.clock_us = clock_us(CLOCK_REALTIME) - clock_us(CLOCK_BOOTTIME);
+  base.clock_us = clock_offset_us();
   Recorder recorder(objects, limits);
   for (const Root& r : roots) CODEXOS_TRY(recorder.root(r, base.roots.emplace_back()));
   base.complete = recorder.complete();

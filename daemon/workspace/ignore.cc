@@ -6,18 +6,10 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/base/split.h"
+
 namespace codexos::daemon {
 namespace {
-
-std::vector<std::string> split(std::string_view path) {
-  std::vector<std::string> out;
-  while (!path.empty()) {
-    const size_t slash = std::min(path.find('/'), path.size());
-    if (slash > 0) out.emplace_back(path.substr(0, slash));
-    path.remove_prefix(std::min(slash + 1, path.size()));
-  }
-  return out;
-}
 
 bool match_name(const std::string& pattern, const std::string& name) {
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
@@ -42,7 +34,7 @@ bool parse_rule(std::string_view line, IgnoreRule& rule) {
     line.remove_suffix(1);
   }
   rule.anchored = line.find('/') != std::string_view::npos;
-  rule.parts = split(line);
+  rule.parts = split(line, "/");
   return !rule.parts.empty();
 }
 
@@ -99,7 +91,7 @@ const IgnoreRules::Folder& IgnoreRules::folder(const std::string& path) {
 
 /// The rules of the nearest folder first, in each the last that fits.
 bool IgnoreRules::judge(const std::string& path, bool is_folder) {
-  const std::vector<std::string> whole = split(path);
+  const std::vector<std::string> whole = split(path, "/");
   const auto decide = [&](const std::vector<IgnoreRule>& rules, size_t depth, bool& answer) {
     const std::vector<std::string> below(whole.begin() + static_cast<std::ptrdiff_t>(depth),
                                          whole.end());

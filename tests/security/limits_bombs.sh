@@ -50,7 +50,7 @@ try:
         n += 1
 except OSError: pass
 assert n <= 52, n'
-bomb processes_and_memory 137 oom --memory 64MiB --pids 2000 -- python3 -c 'import os
+bomb processes_and_memory 137 oom --memory 64MiB --pids 300 -- python3 -c 'import os
 while True:
     try: os.fork()
     except OSError: pass

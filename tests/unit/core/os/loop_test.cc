@@ -112,6 +112,17 @@ TEST_CASE("signals arrive with number and sender") {
   CHECK(sender == getpid());
 }
 
+TEST_CASE("an idle loop says so once, until something happened") {
+  const auto loop = make_loop();
+  int idle = 0, idle_at_work = -1;
+  loop->on_idle(5, [&] { ++idle; });
+  loop->after_ms(60, "work", [&] { idle_at_work = idle; });
+  loop->after_ms(120, "end", [&] { loop->stop(); });
+  loop->run();
+  CHECK(idle_at_work == 1);
+  CHECK(idle == 2);
+}
+
 TEST_CASE("a callback above 5 ms is told by name") {
   const auto loop = make_loop();
   std::string name;
