@@ -21,7 +21,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
+  verbs='run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -84,12 +84,17 @@ _codexos() {
         --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --timeout) :; return ;;
         --idle-timeout) :; return ;;
+        --memory) :; return ;;
+        --cpus) :; return ;;
+        --cpu-time) :; return ;;
+        --pids) :; return ;;
+        --disk) :; return ;;
         -a | --agent) :; return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --apply --apply-on-success --allow-protected --skip-protected --plan-only --rm -a --agent --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --rm -a --agent --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in
@@ -131,6 +136,15 @@ _codexos() {
       [[ $cur == -* ]] || _codexos_ids
       ;;
     wait)
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    stats)
       case $prev in
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;

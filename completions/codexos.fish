@@ -48,6 +48,7 @@ complete -c codexos -n 'test -z "(__codexos_words)"' -a inspect -d 'show everyth
 complete -c codexos -n 'test -z "(__codexos_words)"' -a logs -d 'print a task’s output'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a attach -d 'connect this terminal to a running task'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a wait -d 'wait for tasks to end; exits with the last one’s code'
+complete -c codexos -n 'test -z "(__codexos_words)"' -a stats -d 'print what tasks use now'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a events -d 'print the events of a task, or of all'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a exec -d 'run one more program inside a running task’s sandbox'
 complete -c codexos -n 'test -z "(__codexos_words)"' -a stop -d 'end tasks: TERM, and KILL after a grace time'
@@ -104,6 +105,11 @@ complete -c codexos -n '__codexos_at "run"' -l profile -x -d 'a named policy of 
 complete -c codexos -n '__codexos_at "run"' -l policy -r -F -d 'obey this policy; options can only narrow it'
 complete -c codexos -n '__codexos_at "run"' -l timeout -x -d 'end it after this long (90s, 30m, 1h30m)'
 complete -c codexos -n '__codexos_at "run"' -l idle-timeout -x -d 'end it after this long without output'
+complete -c codexos -n '__codexos_at "run"' -l memory -x -d 'memory of all its processes together'
+complete -c codexos -n '__codexos_at "run"' -l cpus -x -d 'processors: 0.5, 2'
+complete -c codexos -n '__codexos_at "run"' -l cpu-time -x -d 'CPU time of all its processes together'
+complete -c codexos -n '__codexos_at "run"' -l pids -x -d 'processes and threads'
+complete -c codexos -n '__codexos_at "run"' -l disk -x -d 'what it may write: changes, scratch, log'
 complete -c codexos -n '__codexos_at "run"' -l apply -d 'apply the changes when the task ends'
 complete -c codexos -n '__codexos_at "run"' -l apply-on-success -d 'apply the changes after exit 0'
 complete -c codexos -n '__codexos_at "run"' -l allow-protected -d 'with them: also what other programs obey'
@@ -134,6 +140,9 @@ complete -c codexos -n '__codexos_at "attach"' -x -a '(codexos __ids 2>/dev/null
 
 # wait
 complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
+
+# stats
+complete -c codexos -n '__codexos_at "stats"' -x -a '(codexos __ids 2>/dev/null)'
 
 # events
 complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever'
@@ -274,4 +283,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'

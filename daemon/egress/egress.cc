@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/egress/egress.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #include <map>
@@ -11,6 +12,7 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kScratch = 64 << 10;
+constexpr int64_t kGatherMs = 10;  // reports that come together are written together
 
 }  // namespace
 
@@ -23,7 +25,8 @@ struct Egress::Thread {
   PipePool pipes;
   std::string scratch = std::string(kScratch, '\0');
   std::map<std::string, std::unique_ptr<RelayTask>> tasks;
-  std::map<std::string, std::vector<NetReport>> reports;  // of this turn
+  std::map<std::string, std::vector<NetReport>> reports;  // not yet handed over
+  Loop::TimerId hand_over = 0;
   std::thread thread;
 };
 
@@ -35,7 +38,7 @@ Egress::Egress(Loop& loop, EgressOptions options, OnNetReports on_reports, OnDia
 
 Egress::~Egress() {
   if (!thread_) return;
-  post([](Thread& t) { t.loop->stop(); });
+  thread_->in->post([raw = thread_.get()] { raw->loop->stop(); });
   thread_->thread.join();
 }
 
@@ -61,9 +64,12 @@ Status Egress::start() {
 
 void Egress::run(Thread& t) {
   t.loop->on_turn_end([this, &t] {
-    if (t.reports.empty()) return;
-    in_->post([this, reports = std::exchange(t.reports, {})] {
-      for (const auto& [task, list] : reports) on_reports_(task, list);
+    if (t.reports.empty() || t.hand_over != 0) return;
+    t.hand_over = t.loop->after_ms(kGatherMs, "hand over", [this, &t] {
+      t.hand_over = 0;
+      in_->post([this, reports = std::exchange(t.reports, {})] {
+        for (const auto& [task, list] : reports) on_reports_(task, list);
+      });
     });
   });
   t.loop->on_slow([](const char* name, int64_t us) {
@@ -76,14 +82,32 @@ void Egress::run(Thread& t) {
 }
 
 void Egress::post(std::function<void(Thread&)> fn) {
-  if (thread_) thread_->in->post([raw = thread_.get(), fn = std::move(fn)] { fn(*raw); });
+  if (!thread_) return;
+  orders_.push_back(std::move(fn));
+  if (orders_.size() > 1) return;
+  loop_.defer([this] {
+    thread_->in->post([raw = thread_.get(), orders = std::exchange(orders_, {})] {
+      for (const auto& order : orders) order(*raw);
+    });
+  });
+}
+
+/// The thread notes it before it takes something from a socket.
+bool Egress::was_touched(const Known& k) {
+  std::vector<pollfd> polled;
+  for (const auto& s : k.sockets)
+    for (const Fd& fd : s->fds) polled.push_back({fd.get(), POLLIN, 0});
+  return poll(polled.data(), polled.size(), 0) != 0 || *k.touched;
 }
 
 void Egress::add(const std::string& task, NetPolicyPtr policy) {
-  post([this, task, policy = std::move(policy)](Thread& t) {
+  const auto touched = std::make_shared<std::atomic<bool>>(false);
+  known_[task] = {touched, {}};
+  post([this, task, touched, policy = std::move(policy)](Thread& t) {
     const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch};
     t.tasks[task] = std::make_unique<RelayTask>(
-        parts, policy, [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
+        parts, policy, touched,
+        [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
         [this, task](uint64_t number, int32_t port) {
           in_->post([this, task, number, port] { on_dial_(task, number, port); });
         });
@@ -99,6 +123,7 @@ void Egress::with_task(const std::string& task, std::function<void(RelayTask&)> 
 // A function that is copied cannot hold descriptors, hence the pointers.
 
 void Egress::publish(const std::string& task, int32_t port, Fd listener) {
+  if (const auto k = known_.find(task); k != known_.end()) *k->second.touched = true;
   with_task(task, [port, held = std::make_shared<Fd>(std::move(listener))](RelayTask& r) {
     r.publish(port, std::move(*held));
   });
@@ -111,9 +136,9 @@ void Egress::dialled(const std::string& task, uint64_t number, Fd socket) {
 }
 
 void Egress::serve(const std::string& task, TaskSockets sockets) {
-  with_task(task, [held = std::make_shared<TaskSockets>(std::move(sockets))](RelayTask& r) {
-    r.serve(std::move(*held));
-  });
+  const auto shared = std::make_shared<const TaskSockets>(std::move(sockets));
+  if (const auto k = known_.find(task); k != known_.end()) k->second.sockets.push_back(shared);
+  with_task(task, [shared](RelayTask& r) { r.serve(shared); });
 }
 
 void Egress::change(const std::string& task, NetPolicyPtr policy) {
@@ -130,7 +155,10 @@ void Egress::count(const std::string& task, std::function<void(NetTotals)> done)
 }
 
 void Egress::remove(const std::string& task, std::function<void(NetTotals)> done) {
-  post([this, task, done = std::move(done)](Thread& t) {
+  const auto known = known_.extract(task);
+  const bool touched = known.empty() || was_touched(known.mapped());
+  if (!touched) loop_.defer([done] { done(NetTotals{}); });
+  post([this, task, touched, done = std::move(done)](Thread& t) {
     NetTotals totals;
     if (const auto it = t.tasks.find(task); it != t.tasks.end()) {
       it->second->close();
@@ -140,6 +168,7 @@ void Egress::remove(const std::string& task, std::function<void(NetTotals)> done
     // Its last reports first, and in order.
     auto last = std::exchange(t.reports[task], {});
     t.reports.erase(task);
+    if (!touched) return;
     in_->post([this, task, done, totals, last = std::move(last)] {
       if (!last.empty()) on_reports_(task, last);
       done(totals);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,13 +50,20 @@ class Egress {
   void dialled(const std::string& task, uint64_t number, Fd socket);
   /// What went to and fro so far.
   void count(const std::string& task, std::function<void(NetTotals)> done);
-  /// Ends all of the task's connections; `done` comes after its last report.
+  /// Ends all of the task's connections; `done` comes after its last report: at the end of this
+  /// turn when nothing ever came, since nothing of the task lives any more.
   void remove(const std::string& task, std::function<void(NetTotals)> done);
 
  private:
   struct Thread;
   void run(Thread& t);
+  struct Known {
+    Touched touched;
+    std::vector<TaskSocketsPtr> sockets;
+  };
+  /// What is posted in a turn goes to the thread at its end, together.
   void post(std::function<void(Thread&)> fn);
+  static bool was_touched(const Known& k);
   /// In the thread, while it has this task.
   void with_task(const std::string& task, std::function<void(RelayTask&)> fn);
 
@@ -65,6 +73,8 @@ class Egress {
   OnDialInside on_dial_;
   std::unique_ptr<Mailbox> in_;  // of the daemon's loop
   std::unique_ptr<Thread> thread_;
+  std::map<std::string, Known> known_;
+  std::vector<std::function<void(Thread&)>> orders_;  // of this turn
 };
 
 }  // namespace codexos::daemon

@@ -88,12 +88,12 @@ RelayTask::~RelayTask() {
 
 // ---- sockets ----------------------------------------------------------------------------------
 
-void RelayTask::serve(TaskSockets sockets) {
-  for (const auto& fd : sockets_.fds) p_.dial.loop.forget(fd.get());
+void RelayTask::serve(TaskSocketsPtr sockets) {
+  for (const auto& fd : sockets_->fds) p_.dial.loop.forget(fd.get());
   paused_.clear();
   sockets_ = std::move(sockets);
-  for (size_t i = 0; i < sockets_.fds.size(); ++i)
-    watch(sockets_.what.kinds[i], sockets_.fds[i].get(), sockets_.what.ports[i]);
+  for (size_t i = 0; i < sockets_->fds.size(); ++i)
+    watch(sockets_->what.kinds[i], sockets_->fds[i].get(), sockets_->what.ports[i]);
 }
 
 void RelayTask::watch(NetSocket kind, int fd, int32_t port) {
@@ -112,16 +112,20 @@ void RelayTask::watch(NetSocket kind, int fd, int32_t port) {
     }
     return nullptr;
   }();
-  if (auto s = p_.dial.loop.watch(fd, EPOLLIN, "task's network", ready); !s.ok())
+  const auto noted = [touched = touched_, ready](uint32_t events) {
+    *touched = true;
+    ready(events);
+  };
+  if (auto s = p_.dial.loop.watch(fd, EPOLLIN, "task's network", noted); !s.ok())
     log_line(LogLevel::error, "egress", s.error().message);
 }
 
 void RelayTask::pause_accepting() {
   if (resume_timer_ != 0) return;
-  for (size_t i = 0; i < sockets_.fds.size(); ++i) {
-    const NetSocket kind = sockets_.what.kinds[i];
+  for (size_t i = 0; i < sockets_->fds.size(); ++i) {
+    const NetSocket kind = sockets_->what.kinds[i];
     if (kind != NetSocket::tcp && kind != NetSocket::reach) continue;
-    (void)p_.dial.loop.modify(sockets_.fds[i].get(), 0);
+    (void)p_.dial.loop.modify(sockets_->fds[i].get(), 0);
   }
   resume_timer_ = p_.dial.loop.after_ms(kPauseMs, "accept again", [this] {
     resume_timer_ = 0;
@@ -130,7 +134,7 @@ void RelayTask::pause_accepting() {
 }
 
 void RelayTask::resume_accepting() {
-  for (const auto& fd : sockets_.fds) (void)p_.dial.loop.modify(fd.get(), EPOLLIN);
+  for (const auto& fd : sockets_->fds) (void)p_.dial.loop.modify(fd.get(), EPOLLIN);
 }
 
 void RelayTask::on_accept(int listener) {
@@ -318,13 +322,13 @@ void RelayTask::change(NetPolicyPtr policy) {
 void RelayTask::close() {
   if (resume_timer_ != 0) p_.dial.loop.cancel(std::exchange(resume_timer_, 0));
   // What it tried in its last moment is told too.
-  for (size_t i = 0; i < sockets_.fds.size(); ++i) {
-    if (sockets_.what.kinds[i] == NetSocket::tcp) on_accept(sockets_.fds[i].get());
-    if (sockets_.what.kinds[i] == NetSocket::refused) on_refused_packet(sockets_.fds[i].get());
+  for (size_t i = 0; i < sockets_->fds.size(); ++i) {
+    if (sockets_->what.kinds[i] == NetSocket::tcp) on_accept(sockets_->fds[i].get());
+    if (sockets_->what.kinds[i] == NetSocket::refused) on_refused_packet(sockets_->fds[i].get());
   }
   if (resume_timer_ != 0) p_.dial.loop.cancel(std::exchange(resume_timer_, 0));
-  for (const auto& fd : sockets_.fds) p_.dial.loop.forget(fd.get());
-  sockets_ = {};
+  for (const auto& fd : sockets_->fds) p_.dial.loop.forget(fd.get());
+  sockets_ = std::make_shared<TaskSockets>();
   for (const auto& [port, fd] : published_) p_.dial.loop.forget(fd.get());
   published_.clear();
   outside_.clear();

@@ -4,6 +4,7 @@
 // new one does not admit is cut.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +27,10 @@ struct TaskSockets {
   NetSockets what;
   std::vector<Fd> fds;
 };
+using TaskSocketsPtr = std::shared_ptr<const TaskSockets>;
+
+/// Whether anything ever came from the task, or to it; set before it is taken from the socket.
+using Touched = std::shared_ptr<std::atomic<bool>>;
 
 class RelayTask final : public ConnectionOwner {
  public:
@@ -33,12 +38,17 @@ class RelayTask final : public ConnectionOwner {
 
   using DialInside = std::function<void(uint64_t number, int32_t port)>;
 
-  RelayTask(const ConnectionParts& parts, NetPolicyPtr policy, Tell tell, DialInside dial)
-      : p_(parts), policy_(std::move(policy)), tell_(std::move(tell)), dial_(std::move(dial)) {}
+  RelayTask(const ConnectionParts& parts, NetPolicyPtr policy, Touched touched, Tell tell,
+            DialInside dial)
+      : p_(parts),
+        policy_(std::move(policy)),
+        touched_(std::move(touched)),
+        tell_(std::move(tell)),
+        dial_(std::move(dial)) {}
   ~RelayTask() override;
 
   /// Serves these instead of what it had before (a second helper, an adopted task: more than once).
-  void serve(TaskSockets sockets);
+  void serve(TaskSocketsPtr sockets);
   void change(NetPolicyPtr policy);
   /// What connects to this listener of the host is connected with the task's own port.
   void publish(int32_t port, Fd listener);
@@ -84,9 +94,10 @@ class RelayTask final : public ConnectionOwner {
 
   ConnectionParts p_;
   NetPolicyPtr policy_;
+  Touched touched_;
   Tell tell_;
   DialInside dial_;
-  TaskSockets sockets_;
+  TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched
   Loop::TimerId resume_timer_ = 0;
   std::map<const Connection*, std::unique_ptr<Connection>> connections_;

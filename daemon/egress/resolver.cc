@@ -88,10 +88,9 @@ Status Resolver::keep_up() {
 void Resolver::resolve(const std::string& name, Done done) {
   const auto known = known_.find(name);
   if (known != known_.end() && known->second.until_us > monotonic_us()) {
-    loop_.after_ms(0, "resolved",
-                   [answer = Result<Addresses>(known->second.addresses), done = std::move(done)] {
-                     done(answer);
-                   });
+    loop_.defer([answer = Result<Addresses>(known->second.addresses), done = std::move(done)] {
+      done(answer);
+    });
     return;
   }
   if (const auto asked = queries_.find(name); asked != queries_.end()) {
@@ -99,8 +98,7 @@ void Resolver::resolve(const std::string& name, Done done) {
     return;
   }
   if (auto s = keep_up(); !s.ok()) {
-    loop_.after_ms(0, "resolver",
-                   [e = Result<Addresses>(s.error()), done = std::move(done)] { done(e); });
+    loop_.defer([e = Result<Addresses>(s.error()), done = std::move(done)] { done(e); });
     return;
   }
   auto q = std::make_unique<Query>();
@@ -109,8 +107,8 @@ void Resolver::resolve(const std::string& name, Done done) {
   q->waiting.push_back(std::move(done));
   Query* raw = q.get();
   queries_[name] = std::move(q);
-  // In a later turn: c-ares may answer at once, from /etc/hosts.
-  loop_.after_ms(0, "resolve", [this, raw] {
+  // Later: c-ares may answer at once, from /etc/hosts.
+  loop_.defer([this, raw] {
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;

@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include "core/base/egress_net.h"
 
@@ -74,26 +75,6 @@ Status send_batch(const NetlinkBatch& b) {
              sizeof kernel) < 0)
     return errno_error("netlink", errno);
   return read_acks(fd.get(), wanted_acks(b.bytes));
-}
-
-/// True in `logs`: the rules show refused packets.
-Status send_batches(const std::vector<NetlinkBatch>& batches, bool& logs) {
-  Status last;
-  for (const auto& b : batches) {
-    if (b.fallback && last.ok()) continue;
-    last = send_batch(b);
-    if (last.ok()) {
-      if (b.protocol == NETLINK_NETFILTER) logs = !b.fallback;
-      continue;
-    }
-    const bool more = &b != &batches.back() && (&b + 1)->fallback;
-    if (b.may_fail || more) {
-      if (b.may_fail) last = Status();
-      continue;
-    }
-    return std::move(last).error().during(b.what);
-  }
-  return {};
 }
 
 template <class Address>
@@ -192,10 +173,15 @@ std::vector<int> Network::numbers() const {
   return out;
 }
 
-Status free_all_ports(int sysctl) {
-  const Fd fd(openat(sysctl, "net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC));
-  if (!fd && errno == ENOENT) return {};  // a kernel without IPv4
-  if (!fd || write(fd.get(), "0", 1) != 1)
+Status set_network_defaults(int sysctl) {
+  const auto set = [sysctl](const char* name, std::string_view value) {
+    const Fd fd(openat(sysctl, name, O_WRONLY | O_CLOEXEC));
+    return fd && write(fd.get(), value.data(), value.size()) > 0;
+  };
+  (void)set("net/ipv4/tcp_congestion_control", "reno");
+  (void)set("net/ipv4/tcp_rmem", "4096 131072 1048576");
+  (void)set("net/ipv4/tcp_wmem", "4096 131072 1048576");
+  if (!set("net/ipv4/ip_unprivileged_port_start", "0") && errno != ENOENT)  // else without IPv4
     return errno_error("write ip_unprivileged_port_start", errno);
   return {};
 }
@@ -210,9 +196,26 @@ Status raise_loopback() {
   return {};
 }
 
-Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out) {
-  bool logs = false;
-  CODEXOS_TRY(send_batches(batches, logs));
+Status send_batches(const std::vector<NetlinkBatch>& batches, bool& logs) {
+  Status last;
+  for (const auto& b : batches) {
+    if (b.fallback && last.ok()) continue;
+    last = send_batch(b);
+    if (last.ok()) {
+      if (b.protocol == NETLINK_NETFILTER) logs = !b.fallback;
+      continue;
+    }
+    const bool more = &b != &batches.back() && (&b + 1)->fallback;
+    if (b.may_fail || more) {
+      if (b.may_fail) last = Status();
+      continue;
+    }
+    return std::move(last).error().during(b.what);
+  }
+  return {};
+}
+
+Status open_sockets(bool logs, Network& out) {
   constexpr uint16_t kDnsPort = 53;
   CODEXOS_TRY(add_bound(out, NetSocket::tcp, SOCK_STREAM, at4(kNetListener, kNetPort)));
   CODEXOS_TRY(add_bound(out, NetSocket::tcp, SOCK_STREAM, at6(kNetPort)));
@@ -222,6 +225,12 @@ Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out) {
   // Only that there are no events of refused packets; they are refused all the same.
   if (logs) (void)listen_to_refusals(out);
   return {};
+}
+
+Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out) {
+  bool logs = false;
+  CODEXOS_TRY(send_batches(batches, logs));
+  return open_sockets(logs, out);
 }
 
 Status listen_for_reach(int32_t port, Network& out) {

@@ -27,11 +27,17 @@ struct Network {
   std::vector<int> numbers() const;
 };
 
-/// Servers on every port, also below 1024, as on any machine of one user. `sysctl`: /proc/sys.
-Status free_all_ports(int sysctl);
+/// Servers on every port, also below 1024, as on any machine of one user; and no pacing as on a
+/// long way (BBR), for all of its network is a loopback. `sysctl`: /proc/sys.
+Status set_network_defaults(int sysctl);
 /// Only lo, raised: for a task without a network.
 Status raise_loopback();
-/// Sends the batches and opens the sockets. Needs CAP_NET_ADMIN in the namespace.
+/// Sends the batches. Needs CAP_NET_ADMIN in the namespace. True in `logs`: the rules show what
+/// they refuse.
+Status send_batches(const std::vector<NetlinkBatch>& batches, bool& logs);
+/// Opens the sockets; with `logs` also one for refused packets, which needs CAP_NET_ADMIN.
+Status open_sockets(bool logs, Network& out);
+/// Both.
 Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out);
 /// Listens on a port of 127.0.0.1 and ::1 inside, for --reach.
 Status listen_for_reach(int32_t port, Network& out);

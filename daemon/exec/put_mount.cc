@@ -84,7 +84,7 @@ Status put_new(Sandbox& s, const Mount& m, const char* type,
     CODEXOS_TRY(write_user_limits(*s.view, fs.get()));
     if (!s.view->host_network && !s.network_ready) {
       const Fd sysctl(openat(fs.get(), "sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
-      CODEXOS_TRY(free_all_ports(sysctl.get()));
+      CODEXOS_TRY(set_network_defaults(sysctl.get()));
     }
   }
   if (m.kind == MountKind::tmpfs && m.read_only) s.seal.push_back(std::move(fs));

@@ -74,26 +74,34 @@ bool is_unused(std::string_view sockstat, std::string_view sockstat6, std::strin
          received_nothing(dev);
 }
 
-Status SpareNetworks::enter() {
-  if (!spare_.empty()) {
+Status SpareNetworks::enter(Network& out) {
+  if (!possible_) return Error{Code::unavailable, "no network namespace could be made", {}};
+  Status done = enter_spare() ? Status() : make();
+  if (done.ok() && !batches_.empty()) done = open_sockets(current_.logs, out);
+  possible_ = done.ok();
+  return done;
+}
+
+/// What the daemon still held when its task ended is closed by now.
+bool SpareNetworks::enter_spare() {
+  while (!spare_.empty()) {
     current_ = std::move(spare_.back());
     spare_.pop_back();
-    if (setns(current_.get(), CLONE_NEWNET) < 0) return errno_error("setns", errno);
-    return {};
+    if (setns(current_.network.get(), CLONE_NEWNET) == 0 &&
+        is_unused(read_of_network("sockstat"), read_of_network("sockstat6"),
+                  read_of_network("dev")))
+      return true;
   }
-  if (!possible_) return Error{Code::unavailable, "no network namespace could be made", {}};
-  Status made = make();
-  possible_ = made.ok();
-  return made;
+  return false;
 }
 
 Status SpareNetworks::make() {
   if (unshare(CLONE_NEWNET) < 0) return errno_error("unshare", errno);
-  current_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  if (!current_) return errno_error("open the network namespace", errno);
+  current_ = {Fd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))};
+  if (!current_.network) return errno_error("open the network namespace", errno);
   const Fd sysctl(open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  CODEXOS_TRY(free_all_ports(sysctl.get()));
-  return raise_loopback();
+  CODEXOS_TRY(set_network_defaults(sysctl.get()));
+  return batches_.empty() ? raise_loopback() : send_batches(batches_, current_.logs);
 }
 
 void SpareNetworks::lend(Fd process) {
@@ -110,17 +118,11 @@ void SpareNetworks::wait_for(int fd) {
     for (size_t i = 1; i < polled.size(); ++i) {
       const auto lease = at++;
       if (polled[i].revents == 0) continue;
-      take_back(std::move(*lease));
+      if (spare_.size() < kMaxSpare) spare_.push_back(std::move(lease->space));
       leases_.erase(lease);
     }
     if (polled[0].revents != 0) return;
   }
-}
-
-void SpareNetworks::take_back(Lease lease) {
-  if (spare_.size() >= kMaxSpare || setns(lease.network.get(), CLONE_NEWNET) < 0) return;
-  if (is_unused(read_of_network("sockstat"), read_of_network("sockstat6"), read_of_network("dev")))
-    spare_.push_back(std::move(lease.network));
 }
 
 }  // namespace codexos::exec

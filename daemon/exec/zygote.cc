@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -77,15 +78,30 @@ bool tell_network(const Network& n) {
   return n.empty() || send_link(kLink, LinkType::network, to_binary(n.sockets), n.numbers()).ok();
 }
 
+/// All descriptors from `first` on but those.
+void close_others(int first, std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  const auto close_range = [](int from, unsigned to) {
+    syscall(SYS_close_range, static_cast<unsigned>(from), to, 0U);
+  };
+  for (const int fd : kept) {
+    if (fd > first) close_range(first, static_cast<unsigned>(fd - 1));
+    first = fd + 1;
+  }
+  close_range(first, ~0U);
+}
+
 /// From here on a process of its own, PID 1 of the task's pid namespace.
 [[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r,
-                            bool network_ready) {
+                            bool network_ready, Network network) {
   // Nothing of the zygote's stays open but standard error, the daemon's log.
   constexpr int kAbove = 16;
   const int wake = fcntl(r.wake.get(), F_DUPFD_CLOEXEC, kAbove);
+  for (Fd& fd : network.fds)
+    if (fd.get() <= kWake) fd.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, kAbove));
   dup3(r.link.get(), kLink, O_CLOEXEC);
   dup3(wake, kWake, O_CLOEXEC);
-  syscall(SYS_close_range, static_cast<unsigned>(kWake + 1), ~0U, 0U);
+  close_others(kWake + 1, network.numbers());
   signal(SIGCHLD, SIG_DFL);
   setsid();
   std::vector<Fd> view_fds, job_fds;
@@ -98,6 +114,7 @@ bool tell_network(const Network& n) {
   s.held = true;
   s.shared_units = !how.own_units;
   s.network_ready = network_ready;
+  s.network = std::move(network);
   StepFailure why;
   if (!build_view_of_helper(s, why)) fail(why);
   if (!tell_network(s.network) || !send_link(kLink, LinkType::parked, "", {})) _exit(0);
@@ -122,12 +139,13 @@ bool tell_network(const Network& n) {
 
 void spawn_helper(const View& view, const SpawnRequest& how, const Request& r,
                   SpareNetworks& networks) {
-  const bool lent = !view.host_network && view.network.empty() && networks.enter().ok();
+  Network network;
+  const bool lent = !view.host_network && networks.enter(network).ok();
   const unsigned long own = namespaces_of(view) & ~(lent ? CLONE_NEWNET : 0UL);
   int pidfd = -1;
   const long pid =
       syscall(SYS_clone, own | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, 0);
-  if (pid == 0) be_helper(view, how, r, lent);
+  if (pid == 0) be_helper(view, how, r, lent, std::move(network));
   if (pid < 0) {
     const StepFailure why{"namespaces", errno, std::string("clone: ") + std::strerror(errno),
                           Cause::not_isolated};
@@ -178,7 +196,7 @@ void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
   }
   close(map_ready);
   signal(SIGCHLD, SIG_IGN);  // helpers are the daemon's, by their pidfds: nobody waits for them
-  SpareNetworks networks;
+  SpareNetworks networks(view.network);
   for (;;) {
     Request r;
     const SpawnRequest how = next_request(r, networks);
@@ -188,7 +206,8 @@ void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
 
 void refuse_all(const StepFailure& why) {
   (void)send_link(kZygoteLink, LinkType::failed, to_binary(why), {});
-  SpareNetworks none;
+  const std::vector<NetlinkBatch> no_batches;
+  SpareNetworks none(no_batches);
   for (;;) {
     Request r;
     (void)next_request(r, none);

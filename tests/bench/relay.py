@@ -4,7 +4,7 @@
 
     relay.py serve FILE             writes its port to FILE; a client's first byte says what it wants
     relay.py get HOST PORT MIB      MiB a second of one stream
-    relay.py first HOST PORT N      median milliseconds from connect to the server's first byte
+    relay.py first HOST PORT N      median milliseconds: to look up the name; from connect to the first byte
     relay.py hold HOST PORT N       opens N connections, proves that each works, prints `held`, waits for stdin
 """
 import socket, socketserver, statistics, sys, time
@@ -54,12 +54,18 @@ def get(host, port, mib):
 
 
 def first(host, port, count):
-    took = []
+    looked_up, took = [], []
     for _ in range(int(count)):
         begin = time.perf_counter()
-        connect(host, port).close()
-        took.append(time.perf_counter() - begin)
-    print(f"{statistics.median(took) * 1000:.3f}")
+        family, kind, _, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+        found = time.perf_counter()
+        with socket.socket(family, kind) as s:
+            s.connect(address)
+            if s.recv(1) != b"!":
+                sys.exit("no greeting")
+            took.append(time.perf_counter() - found)
+        looked_up.append(found - begin)
+    print(*(f"{statistics.median(t) * 1000:.3f}" for t in (looked_up, took)))
 
 
 def hold(host, port, count):
