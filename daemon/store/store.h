@@ -69,7 +69,7 @@ class Store {
   virtual Status commit() = 0;
   virtual bool dirty() const = 0;
   virtual void release_memory() = 0;  // what is only cached
-  virtual Status check() = 0;  // for health: a real read
+  virtual Status check() = 0;         // for health: a real read
 
   virtual Status insert_task(const TaskRow& row) = 0;
   /// Writes all columns that may change (state, times, outcome, pid, changes, ...) of row.task.id.

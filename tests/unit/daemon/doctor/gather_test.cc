@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/base/clock.h"
 #include "daemon/doctor/gather.h"
+#include "core/base/clock.h"
 
 #include <doctest/doctest.h>
 
