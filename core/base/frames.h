@@ -294,10 +294,12 @@ constexpr auto enum_names(NetSocket) {
 struct NetSockets {
   std::vector<NetSocket> kinds;
   std::vector<int32_t> ports;  // 0 where the kind says all
+  bool redirected = true;  // else the kernel has no nf_tables: a tcp socket serves its port alone
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("kinds", s.kinds);
     v("ports", s.ports);
+    v("redirected", s.redirected);
   }
 };
 

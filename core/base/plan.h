@@ -305,6 +305,9 @@ struct Job {
   int32_t stdout_fd = -1;  // the client's own stdout and stderr (Stdio::passed)
   int32_t stderr_fd = -1;
   std::vector<int32_t> reach_ports;  // of the host's loopback, listened on inside
+  // For a kernel without nf_tables: the ports that its rules name, unless they are too many.
+  std::vector<int32_t> net_ports;
+  bool too_many_net_ports = false;
   // What the shim watches and ends the task for; 0: no limit. With a cgroup the kernel holds
   // memory and pids, too.
   uint64_t memory_bytes = 0;
@@ -343,6 +346,8 @@ struct Job {
     v("stdout_fd", s.stdout_fd);
     v("stderr_fd", s.stderr_fd);
     v("reach_ports", s.reach_ports);
+    v("net_ports", s.net_ports);
+    v("too_many_net_ports", s.too_many_net_ports);
     v("memory_bytes", s.memory_bytes);
     v("cpu_time_ms", s.cpu_time_ms);
     v("disk_bytes", s.disk_bytes);

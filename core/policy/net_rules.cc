@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 
 #include "core/base/quote.h"
 #include "core/policy/host_name.h"
@@ -220,6 +221,17 @@ bool covers(const std::vector<NetRule>& wide, const NetRule& narrow) {
              });
     });
   });
+}
+
+std::optional<std::vector<int32_t>> ports_of(const std::vector<NetRule>& rules, size_t most) {
+  std::set<int32_t> out;
+  for (const NetRule& r : rules)
+    for (const PortRange& range : r.ports)
+      for (int32_t port = range.first; port <= range.last; ++port) {
+        out.insert(port);
+        if (out.size() > most) return std::nullopt;
+      }
+  return std::vector<int32_t>(out.begin(), out.end());
 }
 
 std::string rule_for(const std::string& target, uint16_t port) {

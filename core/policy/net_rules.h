@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,9 @@ bool admits_resolved(const NetRule& rule, const IpAddress& a);
 
 /// Whether all that `narrow` admits is admitted by `wide` (for ceilings: a policy over a policy).
 bool covers(const std::vector<NetRule>& wide, const NetRule& narrow);
+
+/// All ports that the rules name, in order. Nothing: they are more than `most`.
+std::optional<std::vector<int32_t>> ports_of(const std::vector<NetRule>& rules, size_t most);
 
 /// What would admit this name or address on this port, as the value of --allow.
 std::string rule_for(const std::string& target, uint16_t port);

@@ -308,10 +308,13 @@ Finding judge_network(const HostFacts& f) {
   const Attempt& a = m.probe.network;
   if (!a.tried) return not_applicable("not tried");
   if (a.ok()) return is_ok("rules in a network namespace");
-  return warn_of(a.text, "tasks with --allow do not start; others do",
-                 {"sudo modprobe -a nf_tables nft_chain_nat nft_redir nft_reject_inet",
-                  "printf 'nf_tables\\nnft_chain_nat\\nnft_redir\\nnft_reject_inet\\n' | sudo tee "
-                  "/etc/modules-load.d/codexos.conf"});
+  return warn_of(
+      a.text,
+      "tasks with --allow are served only on the ports that their rules name, and what they are "
+      "refused leaves no event",
+      {"sudo modprobe -a nf_tables nft_chain_nat nft_redir nft_reject_inet",
+       "printf 'nf_tables\\nnft_chain_nat\\nnft_redir\\nnft_reject_inet\\n' | sudo tee "
+       "/etc/modules-load.d/codexos.conf"});
 }
 
 Finding judge_cgroups(const HostFacts& f) {

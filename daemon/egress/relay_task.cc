@@ -35,11 +35,33 @@ struct Destination {
   uint16_t port = 0;
 };
 
+/// The address that it was accepted on, which is the one that was dialled; nothing: the task's own.
+std::optional<Destination> accepted_at(const sockaddr_storage& own) {
+  Destination d;
+  if (own.ss_family == AF_INET) {
+    sockaddr_in a{};
+    std::memcpy(&a, &own, sizeof a);
+    std::memcpy(d.address.bytes.data(), &a.sin_addr, 4);
+    d.port = ntohs(a.sin_port);
+    const uint32_t to = ntohl(a.sin_addr.s_addr);
+    if (to == kNetOwn || to == INADDR_ANY || to >> 24 == IN_LOOPBACKNET) return std::nullopt;
+    return d;
+  }
+  sockaddr_in6 a{};
+  std::memcpy(&a, &own, sizeof a);
+  d.address.v6 = true;
+  std::memcpy(d.address.bytes.data(), &a.sin6_addr, 16);
+  d.port = ntohs(a.sin6_port);
+  if (IN6_IS_ADDR_LOOPBACK(&a.sin6_addr)) return std::nullopt;
+  return d;
+}
+
 /// What was dialled; nothing: the listener itself.
-std::optional<Destination> original_destination(int fd) {
+std::optional<Destination> original_destination(int fd, bool redirected) {
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) < 0) return std::nullopt;
+  if (!redirected) return accepted_at(own);
   Destination d;
   if (own.ss_family == AF_INET) {
     sockaddr_in a{};
@@ -146,7 +168,7 @@ void RelayTask::on_accept(int listener) {
         pause_accepting();
       return;
     }
-    const auto to = original_destination(client.get());
+    const auto to = original_destination(client.get(), sockets_->what.redirected);
     if (!to) {
       reset_and_close(std::move(client));
       deny("network", "127.255.255.77", kNetPort, "the relay itself was dialled", "");

@@ -152,6 +152,20 @@ Status put_write_through(Sandbox& s) {
   return {};
 }
 
+// A namespace without redirection has a listener for each port instead.
+Status listen_on_ports_of_rules(Sandbox& s) {
+  if (s.view->network.empty() || s.network.sockets.redirected) return {};
+  if (s.job->too_many_net_ports)
+    return Error{Code::unavailable,
+                 "the kernel has no nf_tables, and the rules name too many ports to listen on each",
+                 {}};
+  for (const int32_t port : s.job->net_ports) {
+    Status done = listen_for_names(port, s.network);
+    if (!done) return std::move(done).error().during("port " + std::to_string(port));
+  }
+  return {};
+}
+
 // Ports of the host's loopback that the daemon shows here.
 Status listen_for_host_ports(Sandbox& s) {
   for (const int32_t port : s.job->reach_ports) {

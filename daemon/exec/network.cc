@@ -96,10 +96,10 @@ sockaddr_in at4(uint32_t address, uint16_t port) {
   a.sin_port = htons(port);
   return a;
 }
-sockaddr_in6 at6(uint16_t port) {
+sockaddr_in6 at6(uint16_t port, const in6_addr& address = in6addr_loopback) {
   sockaddr_in6 a{};
   a.sin6_family = AF_INET6;
-  a.sin6_addr = in6addr_loopback;
+  a.sin6_addr = address;
   a.sin6_port = htons(port);
   return a;
 }
@@ -196,41 +196,44 @@ Status raise_loopback() {
   return {};
 }
 
-Status send_batches(const std::vector<NetlinkBatch>& batches, bool& logs) {
+Status send_batches(const std::vector<NetlinkBatch>& batches, Redirection& out) {
   Status last;
   for (const auto& b : batches) {
+    const bool rules = b.protocol == NETLINK_NETFILTER;
     if (b.fallback && last.ok()) continue;
     last = send_batch(b);
-    if (last.ok()) {
-      if (b.protocol == NETLINK_NETFILTER) logs = !b.fallback;
-      continue;
-    }
-    const bool more = &b != &batches.back() && (&b + 1)->fallback;
-    if (b.may_fail || more) {
-      if (b.may_fail) last = Status();
-      continue;
-    }
-    return std::move(last).error().during(b.what);
+    if (last.ok() && rules) out = {true, !b.fallback};
+    if (last.ok() || rules) continue;
+    if (!b.may_fail) return std::move(last).error().during(b.what);
+    last = Status();
   }
   return {};
 }
 
-Status open_sockets(bool logs, Network& out) {
+Status open_sockets(const Redirection& r, Network& out) {
   constexpr uint16_t kDnsPort = 53;
+  out.sockets.redirected = r.works;
+  CODEXOS_TRY(add_bound(out, NetSocket::dns_udp, SOCK_DGRAM, at4(kNetDns, kDnsPort)));
+  CODEXOS_TRY(add_bound(out, NetSocket::dns_tcp, SOCK_STREAM, at4(kNetDns, kDnsPort)));
+  if (!r.works) return {};
   CODEXOS_TRY(add_bound(out, NetSocket::tcp, SOCK_STREAM, at4(kNetListener, kNetPort)));
   CODEXOS_TRY(add_bound(out, NetSocket::tcp, SOCK_STREAM, at6(kNetPort)));
-  CODEXOS_TRY(add_bound(out, NetSocket::dns_udp, SOCK_DGRAM, at4(kNetDns, kDnsPort)));
   CODEXOS_TRY(add_bound(out, NetSocket::dns_udp, SOCK_DGRAM, at6(kNetPort)));
-  CODEXOS_TRY(add_bound(out, NetSocket::dns_tcp, SOCK_STREAM, at4(kNetDns, kDnsPort)));
   // Only that there are no events of refused packets; they are refused all the same.
-  if (logs) (void)listen_to_refusals(out);
+  if (r.logs) (void)listen_to_refusals(out);
   return {};
 }
 
 Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out) {
-  bool logs = false;
-  CODEXOS_TRY(send_batches(batches, logs));
-  return open_sockets(logs, out);
+  Redirection r;
+  CODEXOS_TRY(send_batches(batches, r));
+  return open_sockets(r, out);
+}
+
+Status listen_for_names(int32_t port, Network& out) {
+  const auto p = static_cast<uint16_t>(port);
+  CODEXOS_TRY(add_bound(out, NetSocket::tcp, SOCK_STREAM, at4(INADDR_ANY, p), port));
+  return add_bound(out, NetSocket::tcp, SOCK_STREAM, at6(p, in6addr_any), port);
 }
 
 Status listen_for_reach(int32_t port, Network& out) {

@@ -32,13 +32,19 @@ struct Network {
 Status set_network_defaults(int sysctl);
 /// Only lo, raised: for a task without a network.
 Status raise_loopback();
-/// Sends the batches. Needs CAP_NET_ADMIN in the namespace. True in `logs`: the rules show what
-/// they refuse.
-Status send_batches(const std::vector<NetlinkBatch>& batches, bool& logs);
-/// Opens the sockets; with `logs` also one for refused packets, which needs CAP_NET_ADMIN.
-Status open_sockets(bool logs, Network& out);
+/// What of the rules a namespace has. Without any nothing can leave it either: it has no way out.
+struct Redirection {
+  bool works = false;
+  bool logs = false;  // they show what they refuse
+};
+/// Sends the batches. Needs CAP_NET_ADMIN in the namespace.
+Status send_batches(const std::vector<NetlinkBatch>& batches, Redirection& out);
+/// Opens the sockets that redirected packets come to; that for refused ones needs CAP_NET_ADMIN.
+Status open_sockets(const Redirection& r, Network& out);
 /// Both.
 Status set_up_network(const std::vector<NetlinkBatch>& batches, Network& out);
+/// Where nothing is redirected: listens on a port of all addresses.
+Status listen_for_names(int32_t port, Network& out);
 /// Listens on a port of 127.0.0.1 and ::1 inside, for --reach.
 Status listen_for_reach(int32_t port, Network& out);
 /// A socket that connects, or is connected, to a server of the task; errno on failure.

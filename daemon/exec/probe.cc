@@ -92,7 +92,9 @@ Status remove_file(Ground&) { return ok_or_errno(unlink("merged/removed"), "remo
 
 Status build_network(Ground& g) {
   Network out;
-  return set_up_network(g.request.network, out);
+  CODEXOS_TRY(set_up_network(g.request.network, out));
+  if (out.sockets.redirected) return {};
+  return Error{Code::unavailable, "the kernel has no nf_tables, or not all that it needs", {}};
 }
 
 Status no_new_privileges(Ground&) {

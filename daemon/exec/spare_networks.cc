@@ -77,7 +77,7 @@ bool is_unused(std::string_view sockstat, std::string_view sockstat6, std::strin
 Status SpareNetworks::enter(Network& out) {
   if (!possible_) return Error{Code::unavailable, "no network namespace could be made", {}};
   Status done = enter_spare() ? Status() : make();
-  if (done.ok() && !batches_.empty()) done = open_sockets(current_.logs, out);
+  if (done.ok() && !batches_.empty()) done = open_sockets(current_.redirection, out);
   possible_ = done.ok();
   return done;
 }
@@ -97,11 +97,11 @@ bool SpareNetworks::enter_spare() {
 
 Status SpareNetworks::make() {
   if (unshare(CLONE_NEWNET) < 0) return errno_error("unshare", errno);
-  current_ = {Fd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC))};
+  current_ = {Fd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)), {}};
   if (!current_.network) return errno_error("open the network namespace", errno);
   const Fd sysctl(open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
   CODEXOS_TRY(set_network_defaults(sysctl.get()));
-  return batches_.empty() ? raise_loopback() : send_batches(batches_, current_.logs);
+  return batches_.empty() ? raise_loopback() : send_batches(batches_, current_.redirection);
 }
 
 void SpareNetworks::lend(Fd process) {

@@ -36,7 +36,7 @@ class SpareNetworks {
  private:
   struct Space {
     Fd network;
-    bool logs = false;  // its rules show what they refuse
+    Redirection redirection;
   };
   struct Lease {
     Fd process;

@@ -60,6 +60,7 @@ Status let_children_map(Sandbox& s);
 Status put_job_mounts(Sandbox& s);
 Status put_overlays(Sandbox& s);
 Status put_write_through(Sandbox& s);
+Status listen_on_ports_of_rules(Sandbox& s);
 Status listen_for_host_ports(Sandbox& s);
 Status leave_host(Sandbox& s);
 Status leave_host_early(Sandbox& s);

@@ -65,6 +65,7 @@ constexpr Step kJobSteps[] = {
     {"mounts of the task", put_job_mounts},
     {"overlays", put_overlays},
     {"written-through paths", put_write_through},
+    {"ports of the rules", listen_on_ports_of_rules},
     {"ports of the host", listen_for_host_ports},
     {"landlock rules of the task", complete_second_wall},
     {"enter the new root", leave_host},

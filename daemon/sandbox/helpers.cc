@@ -13,6 +13,7 @@
 namespace codexos::daemon {
 namespace {
 
+constexpr int64_t kRetireMs = 1000;
 constexpr int64_t kMaxBackoffMs = 60000;
 constexpr size_t kMaxZygotes = 4;
 
@@ -44,9 +45,9 @@ Result<std::unique_ptr<Helpers::Zygote>> Helpers::start_zygote(const View& view)
   z->key = view.key;
   CODEXOS_ASSIGN(z->link, Link::make(loop_, std::move(pair.first)));
   // It tells why on every helper's link; on its own only that it is of no use.
-  Zygote* raw = z.get();
-  z->link->handle([this, raw](LinkMessage&) { drop_zygote(raw); },
-                  [this, raw] { drop_zygote(raw); });
+  z->number = ++zygotes_made_;
+  z->link->handle([this, n = z->number](LinkMessage&) { retire_zygote(n); },
+                  [this, n = z->number] { drop_zygote(n); });
   if (!idmapper_.active()) {
     z->link->send(LinkType::zygote, view);
     return z;
@@ -60,8 +61,15 @@ Result<std::unique_ptr<Helpers::Zygote>> Helpers::start_zygote(const View& view)
   return z;
 }
 
-void Helpers::drop_zygote(Zygote* z) {
-  zygotes_.remove_if([z](const auto& x) { return x.get() == z; });
+void Helpers::drop_zygote(uint64_t number) {
+  zygotes_.remove_if([number](const auto& x) { return x->number == number; });
+}
+
+/// It is asked for nothing more, but still answers what it was asked for.
+void Helpers::retire_zygote(uint64_t number) {
+  for (const auto& z : zygotes_)
+    if (z->number == number) z->key.clear();
+  loop_.after_ms(kRetireMs, "retire zygote", [this, number] { drop_zygote(number); });
 }
 
 Result<Helpers::Zygote*> Helpers::zygote_for(const View& view) {

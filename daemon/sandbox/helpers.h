@@ -89,12 +89,14 @@ class Helpers {
 
  private:
   struct Zygote {
-    std::string key;
+    uint64_t number = 0;
+    std::string key;  // empty: it has refused
     std::unique_ptr<Link> link;
   };
   Result<Zygote*> zygote_for(const View& view);
   Result<std::unique_ptr<Zygote>> start_zygote(const View& view);
-  void drop_zygote(Zygote* z);
+  void drop_zygote(uint64_t number);
+  void retire_zygote(uint64_t number);
   void schedule_refill(int64_t delay_ms);
   void refill();
   void park_one();
@@ -108,6 +110,7 @@ class Helpers {
   HelperOptions options_;
   std::list<std::unique_ptr<Helper>> pool_;     // parked, or on the way there
   std::list<std::unique_ptr<Zygote>> zygotes_;  // most recently used first
+  uint64_t zygotes_made_ = 0;
   std::function<void(Helper&)> on_parked_;
   std::optional<View> wanted_;  // what the next task will probably need
   Loop::TimerId timer_ = 0;

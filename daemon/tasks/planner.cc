@@ -12,6 +12,7 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "core/os/place.h"
+#include "core/policy/net_rules.h"
 #include "daemon/agents/login.h"
 #include "daemon/sandbox/view_parts.h"
 #include "daemon/tasks/copy_mode.h"
@@ -85,6 +86,17 @@ Result<FoundAgent> find_agent_for(const wire::TaskCreate& create, Caller& caller
     path = path.empty() ? folder : folder + ":" + path;
   }
   return agent;
+}
+
+/// What a kernel without nf_tables would need to know.
+Status put_ports(const wire::TaskCreate& create, Job& job) {
+  constexpr size_t kMostPorts = 64;
+  if (create.net != wire::Network::allow) return {};
+  CODEXOS_ASSIGN(const auto rules, parse_net_rules(create.allow));
+  auto ports = ports_of(rules, kMostPorts);
+  job.too_many_net_ports = !ports;
+  if (ports) job.net_ports = *std::move(ports);
+  return {};
 }
 
 /// An agent reaches its model, unless the caller chose another network. Policies judge it like any
@@ -457,6 +469,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(hide(s));
   CODEXOS_TRY(limit(create, s));
+  CODEXOS_TRY(put_ports(create, s.job));
   add_notice(create, s);
   s.request.places = places_in_root(*s.view, s.job, host_);
   if (!s.request.places.empty()) {

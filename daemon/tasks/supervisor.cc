@@ -246,7 +246,9 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     return broken_start(std::move(helper).error(), id);
   }
   r->helper = *std::move(helper);
-  if (auto sockets = std::exchange(r->helper->network, {})) (void)p_.network.take(id, *sockets);
+  if (auto sockets = std::exchange(r->helper->network, {}))
+    if (auto less = p_.network.take(id, *sockets); less.ok() && !less->empty())
+      row.task.notes.push_back(*std::move(less));
   r->again = std::make_unique<Again>(
       Again{std::move(start.request), std::move(start.job), std::move(fds)});
   if (const PidInfo& p = r->helper->process; p.pid != 0) {

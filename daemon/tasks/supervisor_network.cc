@@ -43,6 +43,8 @@ void Supervisor::change_network(const std::string& id, const wire::NetBody& body
                       "start it with --net allow"});
   wire::TaskNet changed = *r->row.task.net;
   if (auto s = change_rules(changed, body); !s.ok()) return done(std::move(s).error());
+  if (auto s = p_.network.check_change(r->row.task.id, changed); !s.ok())
+    return done(std::move(s).error());
   settle();
   const wire::TaskNet before = std::exchange(*r->row.task.net, changed);
   Status s = p_.store.update_task(r->row);
@@ -62,8 +64,11 @@ void Supervisor::change_network(const std::string& id, const wire::NetBody& body
 }
 
 void Supervisor::on_network(Running& r, LinkMessage& m) {
-  if (auto s = p_.network.take(r.row.task.id, m); !s.ok())
-    log_line(LogLevel::warning, "task " + r.row.task.id, s.error().message);
+  auto less = p_.network.take(r.row.task.id, m);
+  if (!less.ok())
+    log_line(LogLevel::warning, "task " + r.row.task.id, less.error().message);
+  else if (!less->empty())
+    r.row.task.notes.push_back(*std::move(less));
 }
 
 /// Somebody connected to a port that the task shows.

@@ -67,7 +67,7 @@ Status TaskNetwork::begin(const std::string& task, const wire::TaskNet& net) {
   }
   egress_.add(task, std::move(policy));
   for (auto& [port, fd] : shown) egress_.publish(task, port, std::move(fd));
-  tasks_[task] = true;
+  tasks_[task] = Ports();
   return {};
 }
 
@@ -75,11 +75,39 @@ void TaskNetwork::dialled(const std::string& task, uint64_t number, Fd socket) {
   egress_.dialled(task, number, std::move(socket));
 }
 
-Status TaskNetwork::take(const std::string& task, LinkMessage& m) {
+Result<std::string> TaskNetwork::take(const std::string& task, LinkMessage& m) {
   CODEXOS_ASSIGN(NetSockets what, from_binary<NetSockets>(m.payload));
   if (what.kinds.size() != m.fds.size() || what.ports.size() != m.fds.size())
     return Error{Code::invalid, "the task's sockets do not fit their list", {}};
-  if (serves(task)) egress_.serve(task, TaskSockets{std::move(what), std::move(m.fds)});
+  const auto at = tasks_.find(task);
+  if (at == tasks_.end()) return std::string();
+  std::string less;
+  if (!what.redirected) {
+    // First those that its namespace has, then, when its rules are known, those of its ports.
+    if (!at->second)
+      less =
+          "this kernel has no nf_tables: the ports of the task's rules are served and no others, "
+          "its own servers cannot have those, and what is refused leaves no event";
+    at->second.emplace();
+    for (size_t i = 0; i < what.kinds.size(); ++i)
+      if (what.kinds[i] == NetSocket::tcp) at->second->insert(what.ports[i]);
+  }
+  egress_.serve(task, TaskSockets{std::move(what), std::move(m.fds)});
+  return less;
+}
+
+Status TaskNetwork::check_change(const std::string& task, const wire::TaskNet& net) const {
+  const auto at = tasks_.find(task);
+  if (at == tasks_.end() || !at->second) return {};
+  CODEXOS_ASSIGN(const auto rules, parse_net_rules(net.allow));
+  for (const NetRule& r : rules)
+    for (const PortRange& range : r.ports)
+      for (int32_t port = range.first; port <= range.last; ++port)
+        if (at->second->count(port) == 0)
+          return Error{Code::unavailable,
+                       to_text(r) + ": port " + std::to_string(port) +
+                           " is not served to this task, for the kernel has no nf_tables",
+                       "start a task with --allow " + to_text(r)};
   return {};
 }
 

@@ -6,6 +6,8 @@
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "core/os/link.h"
@@ -40,8 +42,10 @@ class TaskNetwork {
   /// conflict: a port to show is in use.
   Status begin(const std::string& task, const wire::TaskNet& net);
   bool serves(const std::string& task) const { return tasks_.count(task) != 0; }
-  /// A `network` message of the task's helper or shim.
-  Status take(const std::string& task, LinkMessage& m);
+  /// A `network` message of the task's helper or shim. Text: what is less than it should be.
+  Result<std::string> take(const std::string& task, LinkMessage& m);
+  /// Error unavailable: other rules would need ports that this task cannot be served on.
+  Status check_change(const std::string& task, const wire::TaskNet& net) const;
   /// Other rules from now on, all at once. Error invalid: one of them is wrong, nothing changed.
   Status change(const std::string& task, const wire::TaskNet& net);
   /// What went to and fro so far; only of a task that is served.
@@ -53,7 +57,9 @@ class TaskNetwork {
   Egress egress_;
   OnReport on_report_;
   OnDial on_dial_;
-  std::map<std::string, bool> tasks_;
+  /// Of a task without redirection: those it is served on.
+  using Ports = std::optional<std::set<int32_t>>;
+  std::map<std::string, Ports> tasks_;
 };
 
 /// The rules as a value. Error invalid: which one is wrong.

@@ -55,6 +55,15 @@ TEST_CASE("a port, a range and * are read") {
     CHECK_MESSAGE(why_not(bad).find("is no port") != std::string::npos, bad);
 }
 
+TEST_CASE("the ports that rules name are listed, unless they are too many") {
+  CHECK(ports_of({}, 3) == std::vector<int32_t>{});
+  CHECK(ports_of(rules({"a.org", "b.org:22", "c.org:443"}), 3) ==
+        std::vector<int32_t>{22, 80, 443});
+  CHECK(ports_of(rules({"a.org", "b.org:22"}), 2) == std::nullopt);
+  CHECK(ports_of(rules({"a.org:*"}), 65534) == std::nullopt);
+  CHECK(ports_of(rules({"a.org:*"}), 65535)->back() == 65535);
+}
+
 TEST_CASE("*.host covers every depth below it and not the host itself") {
   CHECK(allowed("*.example.org", "a.example.org", 443));
   CHECK(allowed("*.example.org", "a.b.example.org", 443));

@@ -247,7 +247,7 @@ TEST_CASE("seccomp without a listener") {
   CHECK(judge_seccomp(f).verdict == Verdict::problem);
 }
 
-TEST_CASE("a kernel without nf_tables runs tasks, but none with --allow") {
+TEST_CASE("a kernel without nf_tables is a warning: tasks with --allow are served port by port") {
   HostFacts f = good_machine();
   f.machine.probe.network = failed("rules", EOPNOTSUPP);
   CHECK(judge_network(f).verdict == Verdict::warning);
