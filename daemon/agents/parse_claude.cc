@@ -61,9 +61,9 @@ class Claude : public EventParser {
       const Value& input = member(part, "input");
       call(name, text_of(part, "id"), input);
       if (name == "Write" || name == "Edit" || name == "MultiEdit" || name == "NotebookEdit")
-        edits_[text_of(part, "id")] =
-            Edit{text_of(input, name == "NotebookEdit" ? "notebook_path" : "file_path"),
-                 name == "Write"};
+        edits_.put(text_of(part, "id"),
+                   {text_of(input, name == "NotebookEdit" ? "notebook_path" : "file_path"),
+                    name == "Write"});
     }
   }
 
@@ -75,12 +75,10 @@ class Claude : public EventParser {
       const std::string id = text_of(part, "tool_use_id");
       const bool failed = flag_of(part, "is_error");
       result({}, id, content_text(member(part, "content")), failed);
-      const auto edit = edits_.find(id);
-      if (edit == edits_.end()) continue;
+      const auto edit = edits_.take(id);
+      if (!edit || failed || edit->text.empty()) continue;
       const bool made = text_of(member(v, "tool_use_result"), "type") == "create";
-      if (!failed && !edit->second.path.empty())
-        file(edit->second.path, edit->second.whole && made ? "add" : "update");
-      edits_.erase(edit);
+      file(edit->text, edit->whole && made ? "add" : "update");
     }
   }
 
@@ -112,11 +110,7 @@ class Claude : public EventParser {
       error("it ended in the middle of a turn");
   }
 
-  struct Edit {
-    std::string path;
-    bool whole = false;
-  };
-  std::map<std::string, Edit> edits_;  // calls whose result is not there yet
+  OpenCalls edits_;
 };
 
 }  // namespace

@@ -38,7 +38,7 @@ class Codex : public EventParser {
     Value input = Value::object();
     for (const char* name : {"command", "arguments", "query", "prompt"})
       if (const Value& m = member(item, name); !m.is_null()) input[name] = m;
-    begun_.insert({text_of(item, "id"), tool});
+    begun_.put(text_of(item, "id"), {tool});
     call(tool, text_of(item, "id"), input);
   }
 
@@ -49,9 +49,9 @@ class Codex : public EventParser {
     if (type == "error") return say(wire::EventType::agent_limit, text_of(item, "message"));
     if (type == "file_change") return changes(item);
     const std::string id = text_of(item, "id");
-    if (begun_.find(id) == begun_.end()) started(item);  // some are told only when they are over
-    const auto at = begun_.find(id);
-    if (at == begun_.end()) return;
+    if (!begun_.has(id)) started(item);  // some are told only when they are over
+    const auto begun = begun_.take(id);
+    if (!begun) return;
     const std::string status = text_of(item, "status");
     const Value& code = member(item, "exit_code");
     const bool failed = status == "failed" || status == "declined" ||
@@ -62,8 +62,7 @@ class Codex : public EventParser {
       output = json::dump(r);
     if (const Value& e = member(item, "error"); output.empty() && !e.is_null())
       output = text_of(e, "message");
-    result(at->second, id, output, failed);
-    begun_.erase(at);
+    result(begun->text, id, output, failed);
   }
 
   void changes(const Value& item) {
@@ -81,7 +80,7 @@ class Codex : public EventParser {
     usage();
   }
 
-  std::map<std::string, std::string> begun_;  // call -> tool
+  OpenCalls begun_;
 };
 
 }  // namespace

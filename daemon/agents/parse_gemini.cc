@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // gemini --output-format stream-json: init, message, tool_use, tool_result, error, and last a
-// result with stats. A message of the model comes in pieces (delta), which are put together.
+// result with stats. A message of the model comes in pieces (delta), which are put together, up to
+// what one event holds.
 #include "daemon/agents/parsers.h"
 
 namespace codexos::daemon {
 namespace {
+
+constexpr size_t kMaxSaid = 64 << 10;
 
 class Gemini : public EventParser {
  private:
   void object(const Value& v) override {
     const std::string type = text_of(v, "type");
     if (type == "message" && text_of(v, "role") == "assistant") {
-      said_ += text_of(v, "content");
+      const std::string piece = text_of(v, "content");
+      if (said_.size() + piece.size() > kMaxSaid) flush();
+      said_ += piece;
       if (!flag_of(v, "delta")) flush();
       return;
     }
     flush();
     if (type == "init") p_.session = text_of(v, "session_id");
     if (type == "tool_use") {
-      tools_[text_of(v, "tool_id")] = text_of(v, "tool_name");
+      tools_.put(text_of(v, "tool_id"), {text_of(v, "tool_name")});
       call(text_of(v, "tool_name"), text_of(v, "tool_id"), member(v, "parameters"));
     }
     if (type == "tool_result") {
@@ -26,9 +31,8 @@ class Gemini : public EventParser {
       const bool failed = text_of(v, "status") == "error";
       if (text_of(member(v, "error"), "type") == "policy_violation") ++p_.denied;
       const std::string output = text_of(v, "output");
-      result(tools_[id], id,
+      result(tools_.take(id).value_or(OpenCalls::Call{}).text, id,
              failed && output.empty() ? text_of(member(v, "error"), "message") : output, failed);
-      tools_.erase(id);
     }
     if (type == "error") say(wire::EventType::agent_limit, text_of(v, "message"));
     if (type == "result") last(v);
@@ -48,7 +52,7 @@ class Gemini : public EventParser {
   }
 
   std::string said_;
-  std::map<std::string, std::string> tools_;  // call -> tool
+  OpenCalls tools_;
 };
 
 }  // namespace

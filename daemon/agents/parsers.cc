@@ -28,4 +28,16 @@ bool flag_of(const json::Value& v, const char* name) {
   return m.is_boolean() && m.get<bool>();
 }
 
+void OpenCalls::put(const std::string& id, Call call) {
+  if (id.size() > kLongest || call.text.size() > kLongest) return;
+  calls_[id] = std::move(call);
+  if (calls_.size() > kMost) calls_.erase(calls_.begin());
+}
+
+std::optional<OpenCalls::Call> OpenCalls::take(const std::string& id) {
+  auto node = calls_.extract(id);
+  if (node.empty()) return std::nullopt;
+  return std::move(node.mapped());
+}
+
 }  // namespace codexos::daemon

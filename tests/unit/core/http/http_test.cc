@@ -62,6 +62,33 @@ TEST_CASE("a chunked body is put together") {
   CHECK((*p.next())->body == "abcde");
 }
 
+TEST_CASE("a chunked body may end in pieces, also an empty one") {
+  constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string_view body : {"0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "0;x\r\nT: r\r\n\r\n"}) {
+    RequestParser p;
+    REQUIRE(p.feed(kHead).ok());
+    for (const char c : body) REQUIRE(p.feed({&c, 1}).ok());
+    const auto r = p.next();
+    REQUIRE(r.ok());
+    REQUIRE(r->has_value());
+    CHECK((*r)->body == (body[0] == '1' ? "a" : ""));
+  }
+}
+
+TEST_CASE("what stands behind a chunked body is no header") {
+  constexpr std::string_view kRest =
+      "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: t\r\n\r\n";
+  RequestParser request;
+  REQUIRE(request.feed("POST / HTTP/1.1\r\n" + std::string(kRest)).ok());
+  const auto r = request.next();
+  REQUIRE(r.ok());
+  CHECK((*r)->headers.map.count("x-late") == 0);
+  ResponseParser response;
+  REQUIRE(response.feed("HTTP/1.1 200 OK\r\n" + std::string(kRest)).ok());
+  CHECK(response.done());
+  CHECK(response.response().headers.map.count("x-late") == 0);
+}
+
 int refused(std::string_view bytes) {
   RequestParser p;
   auto fed = p.feed(bytes);

@@ -6,6 +6,8 @@
 
 #include <csignal>
 
+#include "daemon/agents/parsers.h"
+
 namespace codexos::daemon {
 namespace {
 
@@ -178,6 +180,31 @@ TEST_CASE("opencode: an error is one") {
       *p,
       {R"({"type":"error","sessionID":"s","error":{"name":"APIError","data":{"message":"no money"}}})"});
   CHECK(judged(*p, 0).detail == "the agent reported an error: no money");
+}
+
+TEST_CASE("calls without results, and pieces of a message without end, take bounded memory") {
+  OpenCalls open;
+  for (int i = 0; i < 5000; ++i) open.put("c" + std::to_string(i), {"tool"});
+  open.put(std::string(OpenCalls::kLongest + 1, 'x'), {"tool"});
+  open.put("long", {std::string(OpenCalls::kLongest + 1, 'x')});
+  CHECK(open.size() == OpenCalls::kMost);
+  CHECK(!open.has("long"));
+  CHECK(open.has("c999"));
+  CHECK(open.take("c999")->text == "tool");
+  CHECK(!open.take("c999"));
+
+  const auto p = make_event_parser("gemini");
+  const std::string piece(10000, 'a');
+  std::vector<wire::Event> out;
+  for (int i = 0; i < 20; ++i)
+    p->line(R"({"type":"message","role":"assistant","delta":true,"content":")" + piece + "\"}",
+            out);
+  p->line(R"({"type":"result","status":"success"})", out);
+  size_t said = 0;
+  for (const auto& e : out)
+    if (e.type == T::agent_text) said += e.text->size();
+  CHECK(said == 20 * piece.size());
+  CHECK(out.size() > 3);
 }
 
 TEST_CASE("gemini: pieces of a message are one") {
