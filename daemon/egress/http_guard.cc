@@ -183,6 +183,12 @@ Status HttpGuard::on_head(std::string_view head) {
   return {};
 }
 
+/// A server that takes trailers for headers (RFC 9110, 6.5.1) would see another host, or end.
+bool HttpGuard::belongs_into_head(std::string_view line) {
+  const std::string name = to_lower(line.substr(0, line.find_first_of(": \t\r")));
+  return name == "host" || name == "content-length" || name == "transfer-encoding";
+}
+
 /// Moves a line, with its ending, into kept_; `whole` when it has ended.
 Status HttpGuard::take_line(std::string_view& bytes, bool& whole) {
   const size_t end = bytes.find('\n');
@@ -260,6 +266,8 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
         state_ = State::chunk_size;
       } else if (kept_ == "\r\n") {
         state_ = State::head;
+      } else if (belongs_into_head(kept_)) {
+        return denied("a field behind the body that belongs into the head");
       } else if ((trailer_bytes_ += kept_.size()) > kMaxHead) {
         return denied("trailers of more than 64 KiB");
       }

@@ -101,6 +101,9 @@ TEST_CASE("what two programs could read differently is refused") {
   refused(head + "Transfer-Encoding: chunked\r\n\r\n5x\r\n", "no number");
   refused(head + "Transfer-Encoding: chunked\r\n\r\n-5\r\n", "no number");
   refused(head + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", "longer");
+  for (const char* field : {"host: evil.test", "Content-Length: 3", "Transfer-Encoding : chunked"})
+    refused(head + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + field + "\r\n\r\n",
+            "belongs into the head");
 }
 
 TEST_CASE("HTTP/2 without TLS is refused, asked for or at once") {
