@@ -282,6 +282,7 @@ Status ApplyRun::remove_folder(const Op& op, size_t) {
   if (unlinkat(dir, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
   if (errno == ENOTEMPTY || errno == EEXIST)
     return meanwhile(op, "something was made in this folder meanwhile");
+  if (errno == ENOTDIR) return meanwhile(op, "it was replaced here meanwhile");
   return errno_error("remove " + op.path, errno);
 }
 
