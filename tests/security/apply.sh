@@ -73,7 +73,8 @@ done) &
 started+=($!)
 for _ in 1 2 3 4 5 6 7 8; do
   run_captured codexos apply race
-  case $code in 0 | 5 | 1) ;; *) fail "exit $code: $err" ;; esac
+  # 4: a folder was away while it was looked at, so that not all of the changes are known
+  case $code in 0 | 1 | 4 | 5) ;; *) fail "exit $code: $err" ;; esac
   [ "$code" != 0 ] || codexos undo race --on-conflict ours >/dev/null 2>&1 || true
 done
 touch "$HOME/stop"; wait "${started[-1]}" 2>/dev/null || true
