@@ -79,6 +79,7 @@ Status SpareNetworks::enter(Network& out) {
   Status done = enter_spare() ? Status() : make();
   if (done.ok() && !batches_.empty()) done = open_sockets(current_.redirection, out);
   possible_ = done.ok();
+  if (!possible_) out = Network();
   return done;
 }
 

@@ -26,7 +26,7 @@ class SpareNetworks {
   /// The calling process gets a namespace for its next child, and its sockets: a spare one, or a
   /// new one. Needs CAP_SYS_ADMIN and CAP_NET_ADMIN in its user namespace. Error: as the kernel
   /// says; where the namespace's settings cannot be written (/proc/sys read-only), too. It is not
-  /// tried again then.
+  /// tried again then, and nothing is in `out`.
   Status enter(Network& out);
   /// The child that `process` (pidfd) names runs in it.
   void lend(Fd process);
