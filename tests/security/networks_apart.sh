@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Network namespaces are used again by later tasks (daemon/exec/spare_networks.h). None finds a trace of an
 # earlier one, two at once never share one, and none has rights over its own.
-# needs: python3
+# needs: python3 openssl curl
 # timeout: 120
 # shellcheck source=../lib.sh
 . "${TESTS:-$(dirname "$0")/..}/lib.sh"
+# shellcheck source=tests/network.bash
+. "$TESTS/network.bash"
 
 work one
-namespace() { expect_ok codexos run -q -- readlink /proc/self/ns/net; }
 cat >talk.py <<'E2'
 # Leaves a connection in TIME_WAIT on a port that is bound without SO_REUSEADDR.
 import socket
@@ -61,3 +62,24 @@ try: open("/proc/sys/net/ipv4/ip_forward", "w").write("1")
 except OSError: pass
 else: raise SystemExit("sysctl")'
 done
+
+step 'the same with the rules of a task with a network'
+rule=good.test:$http,private
+inside() { codexos run -q --allow "$rule" -- "$@"; }
+seen=$(for _ in 1 2 3 4 5 6 7 8; do inside readlink /proc/self/ns/net; sleep 0.05; done | sort -u | wc -l)
+[ "$seen" -lt 8 ] || fail "eight tasks had $seen network namespaces"
+for _ in 1 2 3 4 5 6; do
+  expect_ok inside sh -c "tail -n +2 /proc/net/tcp | grep -vc ' 0A '; grep lo: /proc/net/dev; curl -sS --max-time 10 http://good.test:$http/hello"
+  expect_eq "$(head -n 1 <<<"$out")" 0 'connections that another task left'
+  expect_eq "$(awk '/lo:/ { print $3 }' <<<"$out")" 0 'packets of another task'
+  expect_has "$out" 'hello from good.test'
+done
+
+step 'and none of them has rights over its rules'
+expect_ok inside python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+for call in (lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12), lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1),
+             lambda: s.setsockopt(socket.SOL_IP, 19, 1)):
+    try: call()
+    except OSError: continue
+    raise SystemExit("it may")'
