@@ -4,6 +4,11 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
+need_bwrap() {
+  (cd "$TESTS/bench" && python3 -Bc 'import subprocess, programs; subprocess.run(programs.BWRAP + ["/bin/true"], check=True)') 2>/dev/null ||
+    skip 'bwrap does not work here'
+}
+
 missed=0
 tell() { # tell WHAT VALUE OP PROMISE DETAIL
   local held=held

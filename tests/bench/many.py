@@ -8,9 +8,8 @@
     many.py fill DATABASE N   copies of the last ended task, until there are N more
 """
 import os, sqlite3, statistics, subprocess, sys, time
+from programs import BWRAP, CODEXOS
 
-BWRAP = "bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --die-with-parent".split()
-CODEXOS = ["codexos", "run", "--"]
 
 
 def seconds_of(command):

@@ -8,8 +8,8 @@
 # shellcheck source=tests/bench/figures.bash
 . "$(dirname "${BASH_SOURCE[0]}")/figures.bash"
 
-bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --die-with-parent /bin/true 2>/dev/null || skip 'bwrap does not work here'
-bench() { python3 "$TESTS/bench/many.py" "$@"; }
+need_bwrap
+bench() { python3 -B "$TESTS/bench/many.py" "$@"; }
 work
 codexos daemon start >/dev/null 2>&1
 

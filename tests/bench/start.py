@@ -7,9 +7,8 @@
 Every exit code is checked, also that of a program that fails: a start that failed early would be fast.
 """
 import os, statistics, subprocess, sys, threading, time
+from programs import BWRAP, CODEXOS
 
-BWRAP = "bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --die-with-parent".split()
-CODEXOS = ["codexos", "run", "--"]
 devnull = os.open("/dev/null", os.O_RDWR)
 
 
