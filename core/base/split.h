@@ -19,4 +19,8 @@ inline std::vector<std::string> split(std::string_view text, std::string_view be
   return out;
 }
 
+inline bool holds(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 }  // namespace codexos

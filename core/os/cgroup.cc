@@ -17,10 +17,6 @@ namespace {
 
 constexpr size_t kMaxText = 8 << 20;
 
-bool holds(const std::vector<std::string>& list, std::string_view x) {
-  return std::find(list.begin(), list.end(), x) != list.end();
-}
-
 /// "HIERARCHY:CONTROLLER,...:PATH"; version 2 is 0 without controllers.
 bool is_of(const CgroupMount& m, const std::string& id, const std::string& controllers) {
   if (m.v2) return id == "0";

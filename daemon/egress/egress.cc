@@ -95,8 +95,8 @@ void Egress::post(std::function<void(Thread&)> fn) {
 /// The thread notes it before it takes something from a socket.
 bool Egress::was_touched(const Known& k) {
   std::vector<pollfd> polled;
-  for (const auto& s : k.sockets)
-    for (const Fd& fd : s->fds) polled.push_back({fd.get(), POLLIN, 0});
+  if (k.sockets)
+    for (const Fd& fd : k.sockets->fds) polled.push_back({fd.get(), POLLIN, 0});
   return poll(polled.data(), polled.size(), 0) != 0 || *k.touched;
 }
 
@@ -137,7 +137,7 @@ void Egress::dialled(const std::string& task, uint64_t number, Fd socket) {
 
 void Egress::serve(const std::string& task, TaskSockets sockets) {
   const auto shared = std::make_shared<const TaskSockets>(std::move(sockets));
-  if (const auto k = known_.find(task); k != known_.end()) k->second.sockets.push_back(shared);
+  if (const auto k = known_.find(task); k != known_.end()) k->second.sockets = shared;
   with_task(task, [shared](RelayTask& r) { r.serve(shared); });
 }
 

@@ -59,7 +59,7 @@ class Egress {
   void run(Thread& t);
   struct Known {
     Touched touched;
-    std::vector<TaskSocketsPtr> sockets;
+    TaskSocketsPtr sockets;
   };
   /// What is posted in a turn goes to the thread at its end, together.
   void post(std::function<void(Thread&)> fn);

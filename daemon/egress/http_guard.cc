@@ -45,6 +45,12 @@ struct Field {
   std::string_view value;
 };
 
+/// A server that takes trailers for headers (RFC 9110, 6.5.1) would see another host, or end.
+bool belongs_into_head(std::string_view line) {
+  const std::string name = to_lower(line.substr(0, line.find_first_of(": \t\r")));
+  return name == "host" || name == "content-length" || name == "transfer-encoding";
+}
+
 }  // namespace
 
 struct HttpGuard::Head {
@@ -181,12 +187,6 @@ Status HttpGuard::on_head(std::string_view head) {
   CODEXOS_TRY(choose_body(h));
   first_ = false;
   return {};
-}
-
-/// A server that takes trailers for headers (RFC 9110, 6.5.1) would see another host, or end.
-bool HttpGuard::belongs_into_head(std::string_view line) {
-  const std::string name = to_lower(line.substr(0, line.find_first_of(": \t\r")));
-  return name == "host" || name == "content-length" || name == "transfer-encoding";
 }
 
 /// Moves a line, with its ending, into kept_; `whole` when it has ended.

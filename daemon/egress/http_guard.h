@@ -39,7 +39,6 @@ class HttpGuard {
   Status check_target(const Head& h) const;
   Status check_host(std::string_view authority) const;
   Status choose_body(const Head& h);
-  static bool belongs_into_head(std::string_view line);
   Status take_line(std::string_view& bytes, bool& whole);
   Status on_chunk_size();
 

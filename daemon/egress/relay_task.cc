@@ -35,51 +35,41 @@ struct Destination {
   uint16_t port = 0;
 };
 
-/// The address that it was accepted on, which is the one that was dialled; nothing: the task's own.
-std::optional<Destination> accepted_at(const sockaddr_storage& own) {
+Destination destination_of(const sockaddr_storage& at) {
   Destination d;
-  if (own.ss_family == AF_INET) {
+  if (at.ss_family == AF_INET) {
     sockaddr_in a{};
-    std::memcpy(&a, &own, sizeof a);
-    std::memcpy(d.address.bytes.data(), &a.sin_addr, 4);
+    std::memcpy(&a, &at, sizeof a);
+    std::memcpy(d.address.bytes.data(), &a.sin_addr, sizeof a.sin_addr);
     d.port = ntohs(a.sin_port);
-    const uint32_t to = ntohl(a.sin_addr.s_addr);
-    if (to == kNetOwn || to == INADDR_ANY || to >> 24 == IN_LOOPBACKNET) return std::nullopt;
     return d;
   }
   sockaddr_in6 a{};
-  std::memcpy(&a, &own, sizeof a);
+  std::memcpy(&a, &at, sizeof a);
   d.address.v6 = true;
-  std::memcpy(d.address.bytes.data(), &a.sin6_addr, 16);
+  std::memcpy(d.address.bytes.data(), &a.sin6_addr, sizeof a.sin6_addr);
   d.port = ntohs(a.sin6_port);
-  if (IN6_IS_ADDR_LOOPBACK(&a.sin6_addr)) return std::nullopt;
   return d;
 }
 
-/// What was dialled; nothing: the listener itself.
+/// The task's own addresses, the listener's among them.
+bool is_own(const IpAddress& a) {
+  if (a.v6) return std::memcmp(a.bytes.data(), &in6addr_loopback, sizeof in6addr_loopback) == 0;
+  const uint32_t v4 = ipv4_value(a);
+  return v4 == kNetOwn || v4 == INADDR_ANY || v4 >> 24 == IN_LOOPBACKNET;
+}
+
+/// What was dialled: without redirection the address that it was accepted on. Nothing: the task's
+/// own, so the listener itself.
 std::optional<Destination> original_destination(int fd, bool redirected) {
-  sockaddr_storage own{};
-  socklen_t size = sizeof own;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) < 0) return std::nullopt;
-  if (!redirected) return accepted_at(own);
-  Destination d;
-  if (own.ss_family == AF_INET) {
-    sockaddr_in a{};
-    size = sizeof a;
-    if (getsockopt(fd, SOL_IP, kOriginalDst, &a, &size) < 0) return std::nullopt;
-    std::memcpy(d.address.bytes.data(), &a.sin_addr, 4);
-    d.port = ntohs(a.sin_port);
-    if (ipv4_value(d.address) == kNetListener) return std::nullopt;
-    return d;
-  }
-  sockaddr_in6 a{};
-  size = sizeof a;
-  if (getsockopt(fd, SOL_IPV6, kOriginalDst, &a, &size) < 0) return std::nullopt;
-  d.address.v6 = true;
-  std::memcpy(d.address.bytes.data(), &a.sin6_addr, 16);
-  d.port = ntohs(a.sin6_port);
-  if (IN6_IS_ADDR_LOOPBACK(&a.sin6_addr)) return std::nullopt;
-  return d;
+  sockaddr_storage at{};
+  socklen_t size = sizeof at;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) < 0) return std::nullopt;
+  size = sizeof at;
+  const int level = at.ss_family == AF_INET ? SOL_IP : SOL_IPV6;
+  if (redirected && getsockopt(fd, level, kOriginalDst, &at, &size) < 0) return std::nullopt;
+  const Destination d = destination_of(at);
+  return is_own(d.address) ? std::nullopt : std::optional(d);
 }
 
 void reset_and_close(Fd fd) {

@@ -99,10 +99,6 @@ constexpr std::array kFiles{
     FileRow{2, "freezer", "cgroup.events", &TaskCgroup::events, O_RDONLY},
 };
 
-bool holds(const std::vector<std::string>& list, std::string_view x) {
-  return std::find(list.begin(), list.end(), x) != list.end();
-}
-
 /// The daemon, or something that it or an earlier one of its kind has started.
 bool is_ours(pid_t pid) {
   constexpr int kGenerations = 1000;
