@@ -49,7 +49,7 @@ std::string remark(const wire::Change& c) {
 
 size_t digits(uint64_t n) { return std::to_string(n).size(); }
 
-struct Row {
+struct FileStat {
   std::string name;
   uint64_t added = 0, removed = 0;  // lines; of binary files: bytes after and before
   bool binary = false;
@@ -60,10 +60,10 @@ struct Widths {
   uint64_t most = 0;  // changed lines of one file
 };
 
-Widths widths_of(const std::vector<Row>& rows, size_t width) {
+Widths widths_of(const std::vector<FileStat>& rows, size_t width) {
   Widths w;
   size_t bin = 0;
-  for (const Row& r : rows) {
+  for (const FileStat& r : rows) {
     w.name = std::max(w.name, columns_of(r.name));
     if (r.binary) {
       bin = std::max(bin, 14 + digits(r.added) + digits(r.removed));
@@ -107,7 +107,7 @@ std::string paint(std::string text, const char* sgr, bool color) {
   return fmt::format("\x1b[{}m{}\x1b[m", sgr, text);
 }
 
-std::string row_text(const Row& r, const Widths& w, bool color) {
+std::string row_text(const FileStat& r, const Widths& w, bool color) {
   std::string out = " " + fitted(r.name, w.name) + " | ";
   if (r.binary) {
     out += fmt::format("{:>{}}", "Bin", w.number);
@@ -133,9 +133,9 @@ std::string row_text(const Row& r, const Widths& w, bool color) {
   return out + "\n";
 }
 
-std::string sum_text(const std::vector<Row>& rows) {
+std::string sum_text(const std::vector<FileStat>& rows) {
   uint64_t added = 0, removed = 0;
-  for (const Row& r : rows) {
+  for (const FileStat& r : rows) {
     added += r.binary ? 0 : r.added;
     removed += r.binary ? 0 : r.removed;
   }
@@ -186,14 +186,14 @@ std::string name_status_text(const std::vector<wire::Change>& changes, const Cha
 std::string stat_text(const std::vector<wire::Change>& changes, const ChangeStyle& style) {
   const auto shown = [&](const std::string& s) { return style.neutral ? harmless(s) : s; };
   std::string out;
-  std::vector<Row> rows;
+  std::vector<FileStat> rows;
   for (const wire::Change& c : changes) {
     if (c.collapsed) {
       out += shown(c.note) + "\n";
     } else if (!is_content(c)) {
       out += quote_git(path_of(c, style)) + ": " + remark(c) + "\n";
     } else {
-      Row r;
+      FileStat r;
       const std::string path = path_of(c, style);
       r.name = c.status == "R" ? rename_text(from_of(c, style), path) : quote_git(path);
       r.name = shown(r.name);
@@ -205,7 +205,7 @@ std::string stat_text(const std::vector<wire::Change>& changes, const ChangeStyl
   }
   if (rows.empty()) return out;
   const Widths w = widths_of(rows, style.width);
-  for (const Row& r : rows) out += row_text(r, w, style.color);
+  for (const FileStat& r : rows) out += row_text(r, w, style.color);
   return out + sum_text(rows);
 }
 

@@ -9,11 +9,11 @@
 namespace codexos::cli {
 namespace {
 
-struct Color {
+struct HeaderLine {
   std::string_view begin;  // of the line
   std::string_view sgr;
 };
-constexpr Color kHeader[] = {
+constexpr HeaderLine kHeader[] = {
     {"diff --git ", "1"}, {"index ", "1"},    {"--- ", "1"},      {"+++ ", "1"},
     {"old mode ", "1"},   {"new mode ", "1"}, {"new file ", "1"}, {"deleted file ", "1"},
     {"similarity ", "1"}, {"rename ", "1"},
@@ -55,7 +55,7 @@ std::string PatchText::line(std::string_view text) {
   } else if (begins_hunk(text)) {
     sgr = "36";
   } else {
-    for (const Color& c : kHeader)
+    for (const HeaderLine& c : kHeader)
       if (text.starts_with(c.begin)) sgr = c.sgr;
   }
   std::string shown = harmless(text);

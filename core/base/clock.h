@@ -20,6 +20,10 @@ inline int64_t now_us() { return clock_us(CLOCK_REALTIME); }
 /// CLOCK_MONOTONIC, microseconds.
 inline int64_t monotonic_us() { return clock_us(CLOCK_MONOTONIC); }
 
+constexpr int64_t kNsPerS = 1000000000;
+/// Nanoseconds of a time that the kernel tells in two fields.
+constexpr int64_t ns_of(const timespec& t) { return int64_t{t.tv_sec} * kNsPerS + t.tv_nsec; }
+
 /// By how much a file's time can be older than the change (the kernel takes it from its last tick).
 inline int64_t file_tick_us() {
   timespec t{};

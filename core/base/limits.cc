@@ -52,13 +52,13 @@ struct UnitRow {
   Result<uint64_t> (*parse)(std::string_view);
   std::string (*text)(uint64_t);
 };
-constexpr std::array kUnits{
+constexpr std::array kLimitUnits{
     UnitRow{LimitUnit::time, parse_duration, duration_text},
     UnitRow{LimitUnit::bytes, parse_size, bytes_text},
     UnitRow{LimitUnit::count, parse_count, count_text},
     UnitRow{LimitUnit::thousandths, parse_thousandths, thousandths_text},
 };
-constexpr const UnitRow& unit_row(LimitUnit u) { return kUnits[static_cast<size_t>(u)]; }
+constexpr const UnitRow& unit_row(LimitUnit u) { return kLimitUnits[static_cast<size_t>(u)]; }
 
 }  // namespace
 

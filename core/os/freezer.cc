@@ -26,7 +26,7 @@ namespace {
 constexpr int kPasses = 200;
 constexpr int64_t kFreezeUs = 3'000'000;  // a process that waits for a disk stops when it has it
 constexpr timespec kLook = {0, 200'000};
-constexpr size_t kMaxText = 8 << 20;
+constexpr size_t kMaxCgroupText = 8 << 20;
 
 std::vector<pid_t> processes() {
   std::vector<pid_t> out;
@@ -90,7 +90,7 @@ Freezer::~Freezer() {
   const std::string state = dir_ + (v2_ ? "/cgroup.freeze" : "/freezer.state");
   if (rest_ == home_) (void)write_cgroup(state, v2_ ? "0" : "THAWED");
   for (int pass = 0; pass < kPasses; ++pass) {
-    const auto text = read_file(dir_ + "/cgroup.procs", kMaxText);
+    const auto text = read_file(dir_ + "/cgroup.procs", kMaxCgroupText);
     if (!text.ok() || text->empty()) break;
     const std::string init = std::to_string(init_);
     for (const auto& pid : split(*text))
@@ -149,7 +149,7 @@ Status Freezer::wait_until_frozen() const {
   const int64_t until = monotonic_us() + kFreezeUs;
   while (monotonic_us() < until) {
     CODEXOS_ASSIGN(const std::string state,
-                   read_file(dir_ + (v2_ ? "/cgroup.events" : "/freezer.state"), kMaxText));
+                   read_file(dir_ + (v2_ ? "/cgroup.events" : "/freezer.state"), kMaxCgroupText));
     if (v2_ ? state.find("frozen 1") != std::string::npos : state == "FROZEN\n") return {};
     nanosleep(&kLook, nullptr);
   }

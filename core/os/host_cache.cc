@@ -13,6 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/clock.h"
+
 namespace codexos {
 namespace {
 
@@ -43,9 +45,7 @@ bool is_kernels(const std::string& dir) {
          (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
 }
 
-int64_t ctime_of(const struct stat& st) {
-  return int64_t{st.st_ctim.tv_sec} * 1000000000 + st.st_ctim.tv_nsec;
-}
+int64_t ctime_of(const struct stat& st) { return ns_of(st.st_ctim); }
 
 std::string join(const std::string& dir, const std::string& name) {
   return dir == "/" ? "/" + name : dir + "/" + name;

@@ -13,7 +13,7 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 
-Error bad(std::string_view name, const char* why) {
+Error bad_name(std::string_view name, const char* why) {
   return {Code::invalid, quote_git(name) + " is no host name: " + why, {}};
 }
 
@@ -42,17 +42,17 @@ Result<std::string> clean_host_name(std::string_view name) {
   for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     if (!is_letter(c) && !is_digit(c) && c != '-' && c != '.')
-      return bad(name, "only letters, digits, hyphens and dots");
+      return bad_name(name, "only letters, digits, hyphens and dots");
   }
-  if (lower.back() == '.') return bad(name, "a dot at the end");
+  if (lower.back() == '.') return bad_name(name, "a dot at the end");
   std::string_view last;
   for (size_t begin = 0; begin <= lower.size();) {
     const size_t end = std::min(lower.find('.', begin), lower.size());
     last = std::string_view(lower).substr(begin, end - begin);
-    if (const char* why = problem_of_label(last)) return bad(name, why);
+    if (const char* why = problem_of_label(last)) return bad_name(name, why);
     begin = end + 1;
   }
-  if (looks_like_number(last)) return bad(name, "it reads as a number");
+  if (looks_like_number(last)) return bad_name(name, "it reads as a number");
   return lower;
 }
 
@@ -62,7 +62,7 @@ Result<std::string> host_name_from_user(std::string_view name) {
   if (ascii || name.find('\0') != std::string_view::npos) return clean_host_name(name);
   char* out = nullptr;
   const int rc = idn2_to_ascii_8z(std::string(name).c_str(), &out, IDN2_NONTRANSITIONAL);
-  if (rc != IDN2_OK) return bad(name, idn2_strerror(rc));
+  if (rc != IDN2_OK) return bad_name(name, idn2_strerror(rc));
   const std::string punycode(out);
   idn2_free(out);
   return clean_host_name(punycode);

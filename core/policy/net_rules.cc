@@ -18,7 +18,7 @@ constexpr char kForms[] =
     "a rule is HOST[:PORT], *.HOST[:PORT], CIDR[:PORT] or @GROUP, with ,private behind it for "
     "names in a private network";
 
-Error bad(std::string why, std::string hint = kForms) {
+Error bad_rule(std::string why, std::string hint = kForms) {
   return {Code::invalid, std::move(why), std::move(hint)};
 }
 
@@ -37,7 +37,7 @@ Result<std::vector<PortRange>> parse_ports(std::string_view text) {
   const auto first = port_number(text.substr(0, dash));
   const auto last = dash == std::string_view::npos ? first : port_number(text.substr(dash + 1));
   if (!first || !last || *last < *first)
-    return bad(quote_git(text) + " is no port (1 to 65535, a range FIRST-LAST, or *)");
+    return bad_rule(quote_git(text) + " is no port (1 to 65535, a range FIRST-LAST, or *)");
   return std::vector<PortRange>{{*first, *last}};
 }
 
@@ -50,10 +50,10 @@ struct Split {
 Result<Split> split_port(std::string_view text) {
   if (!text.empty() && text.front() == '[') {
     const size_t close = text.find(']');
-    if (close == std::string_view::npos) return bad("a bracket is not closed");
+    if (close == std::string_view::npos) return bad_rule("a bracket is not closed");
     const std::string_view rest = text.substr(close + 1);
     // [2001:db8::]/32 means the same as [2001:db8::/32]; only the second is read
-    if (!rest.empty() && rest.front() != ':') return bad("only :PORT may follow the bracket");
+    if (!rest.empty() && rest.front() != ':') return bad_rule("only :PORT may follow the bracket");
     Split s{text.substr(1, close - 1), std::nullopt};
     if (!rest.empty()) s.port = rest.substr(1);
     return s;
@@ -73,8 +73,8 @@ Status refuse_urls(std::string_view text) {
   const size_t scheme = text.find("://");
   if (scheme == std::string_view::npos) return {};
   const std::string_view rest = text.substr(scheme + 3);
-  return bad("it is a URL",
-             "leave out all but the host: " + quote_git(rest.substr(0, rest.find_first_of("/?#"))));
+  return bad_rule("it is a URL", "leave out all but the host: " +
+                                     quote_git(rest.substr(0, rest.find_first_of("/?#"))));
 }
 
 Result<NetRule> parse_target(std::string_view target) {
@@ -85,20 +85,21 @@ Result<NetRule> parse_target(std::string_view target) {
     return r;
   }
   if (target.find('/') != std::string_view::npos)
-    return bad("a path cannot be part of a rule: " + quote_git(target));
+    return bad_rule("a path cannot be part of a rule: " + quote_git(target));
   const bool below = target.substr(0, 2) == "*.";
   r.kind = below ? NetRule::Kind::below : NetRule::Kind::host;
   const std::string_view name = below ? target.substr(2) : target;
   if (name.find('*') != std::string_view::npos)
-    return bad("* stands only at the front, as in *.example.org: " + quote_git(target));
+    return bad_rule("* stands only at the front, as in *.example.org: " + quote_git(target));
   auto clean = host_name_from_user(name);
   if (!clean.ok()) return std::move(clean).error().with_hint(kForms);
   r.name = *std::move(clean);
   if (below && r.name.find('.') == std::string::npos)
-    return bad("*." + r.name + " is a whole top-level domain", "name the domain that is meant");
+    return bad_rule("*." + r.name + " is a whole top-level domain",
+                    "name the domain that is meant");
   if (!below && (r.name == "localhost" || r.name == "localhost.localdomain"))
-    return bad("inside a task " + r.name + " is the task itself",
-               "use --reach PORT for a server on this machine");
+    return bad_rule("inside a task " + r.name + " is the task itself",
+                    "use --reach PORT for a server on this machine");
   return r;
 }
 
@@ -148,17 +149,17 @@ Result<std::vector<NetRule>> parse_net_rule(std::string_view text) {
   bool marked = false;
   if (const size_t comma = rest.find(','); comma != std::string_view::npos) {
     if (rest.substr(comma) != kPrivateMark)
-      return bad(quote_git(rest.substr(comma)) + " cannot follow a rule",
-                 "one rule each; only ,private may follow");
+      return bad_rule(quote_git(rest.substr(comma)) + " cannot follow a rule",
+                      "one rule each; only ,private may follow");
     marked = true;
     rest = rest.substr(0, comma);
   }
-  if (rest.empty()) return bad("an empty rule");
+  if (rest.empty()) return bad_rule("an empty rule");
   if (rest.front() == '@') {
     const NetGroup* g = find_net_group(rest.substr(1));
     if (g == nullptr)
-      return bad("there is no group " + quote_git(rest), "groups: " + net_group_names());
-    if (marked) return bad("a group cannot be private");
+      return bad_rule("there is no group " + quote_git(rest), "groups: " + net_group_names());
+    if (marked) return bad_rule("a group cannot be private");
     std::vector<NetRule> out;
     for (const char* one : g->rules) {
       CODEXOS_ASSIGN(auto rules, parse_net_rule(one));

@@ -8,17 +8,20 @@ namespace codexos::policy {
 namespace {
 
 enum class Form { value, list, limit };
-struct Row {
+struct PolicyKey {
   std::string_view key;
   Form form;
 };
-constexpr std::array kRows{
-    Row{"net", Form::value},     Row{"allow", Form::list},    Row{"show", Form::list},
-    Row{"hide", Form::list},     Row{"env", Form::list},      Row{"isolation", Form::value},
-    Row{"seccomp", Form::value}, Row{"timeout", Form::limit}, Row{"idle_timeout", Form::limit},
-    Row{"memory", Form::limit},  Row{"cpus", Form::limit},    Row{"cpu_time", Form::limit},
-    Row{"pids", Form::limit},    Row{"disk", Form::limit},    Row{"open_files", Form::limit},
-    Row{"log", Form::limit},     Row{"driver", Form::limit},  Row{"protect", Form::list},
+constexpr std::array kPolicyKeys{
+    PolicyKey{"net", Form::value},          PolicyKey{"allow", Form::list},
+    PolicyKey{"show", Form::list},          PolicyKey{"hide", Form::list},
+    PolicyKey{"env", Form::list},           PolicyKey{"isolation", Form::value},
+    PolicyKey{"seccomp", Form::value},      PolicyKey{"timeout", Form::limit},
+    PolicyKey{"idle_timeout", Form::limit}, PolicyKey{"memory", Form::limit},
+    PolicyKey{"cpus", Form::limit},         PolicyKey{"cpu_time", Form::limit},
+    PolicyKey{"pids", Form::limit},         PolicyKey{"disk", Form::limit},
+    PolicyKey{"open_files", Form::limit},   PolicyKey{"log", Form::limit},
+    PolicyKey{"driver", Form::limit},       PolicyKey{"protect", Form::list},
 };
 
 constexpr std::string_view kPlain =
@@ -47,7 +50,7 @@ std::string yaml_scalar(const std::string& text) {
 std::string policy_text(const std::vector<Source>& sources) {
   std::string out;
   bool limits = false;
-  for (const Row& row : kRows) {
+  for (const PolicyKey& row : kPolicyKeys) {
     bool begun = false;
     for (const Source& s : sources) {
       if (s.key != row.key) continue;

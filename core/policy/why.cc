@@ -31,9 +31,9 @@ std::string plural(uint64_t n) { return n == 1 ? "" : " (" + std::to_string(n) +
 
 /// What is quoted for a shell only where it has to be.
 std::string shell_word(const std::string& s) {
-  constexpr std::string_view kPlain =
+  constexpr std::string_view kUnquoted =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!s.empty() && s.find_first_not_of(kPlain) == std::string::npos) return s;
+  if (!s.empty() && s.find_first_not_of(kUnquoted) == std::string::npos) return s;
   std::string out = "'";
   for (const char c : s) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";

@@ -22,7 +22,7 @@ constexpr size_t kMaxKnown = 4096;
 int64_t config_changed_ns() {
   struct stat st {};
   if (stat("/etc/resolv.conf", &st) != 0) return 0;
-  return int64_t{st.st_mtim.tv_sec} * 1000000000 + st.st_mtim.tv_nsec;
+  return ns_of(st.st_mtim);
 }
 
 IpAddress address_of(const ares_addrinfo_node& n) {

@@ -13,7 +13,7 @@ constexpr int64_t kForgetAfterMs = 60000;
 
 /// Everything that an overlay depends on, as one name. A mode or owner that changed makes another.
 /// Empty: there is no such folder.
-std::string name_of(const Root& root) {
+std::string known_as(const Root& root) {
   struct stat st {};
   if (stat(root.path.c_str(), &st) != 0 || st.st_dev != root.dev || st.st_ino != root.ino)
     return {};
@@ -39,7 +39,7 @@ Result<TaskFds> Ahead::create(const TaskPaths& paths, const Start& start, std::s
   const auto& roots = start.workspace.roots;
   // With a disk limit the helper keeps the layer open, which one that is mounted has not.
   if (is_plain(start.workspace) && start.job.disk_bytes == 0) {
-    name = name_of(roots[0]);
+    name = known_as(roots[0]);
     const auto hold = launcher_.ready_for(*start.view, start.job, name);
     remember(roots[0]);
     if (hold)
@@ -61,7 +61,7 @@ void Ahead::remember(const Root& root) {
 
 void Ahead::offer(Helper& h) {
   if (!last_) return;
-  const std::string name = name_of(*last_);
+  const std::string name = known_as(*last_);
   if (name.empty()) return;
   const auto lent = spares_.lend(*last_);
   spares_.refill();

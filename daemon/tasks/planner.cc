@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/id.h"
 #include "core/json/json.h"
@@ -344,7 +345,7 @@ Status Planner::make_caches(Start& start) {
 std::string Planner::foreign_note(const Root& root, uid_t uid, gid_t gid) {
   struct stat st {};
   if (stat(root.path.c_str(), &st) != 0) return {};
-  const int64_t changed_ns = int64_t{st.st_mtim.tv_sec} * 1000000000 + st.st_mtim.tv_nsec;
+  const int64_t changed_ns = ns_of(st.st_mtim);
   const auto known = foreign_.find(root.path);
   if (known != foreign_.end() && known->second.changed_ns == changed_ns) return known->second.note;
   constexpr size_t kLook = 256;

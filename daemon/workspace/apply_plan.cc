@@ -11,7 +11,6 @@ namespace codexos::daemon {
 namespace {
 
 constexpr int64_t kNsPerUs = 1000;
-constexpr uint32_t kPermissions = 0777;
 
 /// The very entry, not touched since: no program can set a ctime. A folder's times also change with
 /// what is in it, which is judged by itself.

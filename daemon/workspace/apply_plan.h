@@ -22,6 +22,9 @@
 
 namespace codexos::daemon {
 
+constexpr uint32_t kPermissions = 0777;  // of a file mode: what an apply takes and puts back
+constexpr uint32_t kEnter = 0300;        // what a folder needs so that entries can be made in it
+
 // --- judging ------------------------------------------------------------------------------------
 
 /// When the task ran whose layer hides the real entry, microseconds of the wall clock, and by how

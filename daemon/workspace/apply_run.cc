@@ -19,9 +19,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr mode_t kPermissions = 0777;
 constexpr mode_t kOwnBits = 07000;  // set-id and sticky: the user's own
-constexpr mode_t kEnter = 0300;
 /// A file that was written within one tick of the clock looks the same after a second write.
 constexpr int64_t kRacyNs = 20'000'000;
 

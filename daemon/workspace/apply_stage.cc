@@ -23,10 +23,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr int64_t kNsPerS = 1000000000;
 constexpr size_t kCopyChunk = 1 << 20;
-constexpr mode_t kPermissions = 0777;
-constexpr mode_t kEnter = 0300;  // what a folder needs so that entries can be made in it
 
 timespec time_of(int64_t ns) {
   timespec t{};

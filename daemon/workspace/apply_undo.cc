@@ -19,7 +19,6 @@ namespace {
 using wire::ApplyOutcome;
 using wire::OnConflict;
 
-constexpr uint32_t kPermissions = 0777;
 constexpr uint32_t kNewFolder = 0755;
 
 class Undo {

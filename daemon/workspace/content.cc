@@ -31,12 +31,12 @@ Result<std::string> read_whole(int fd, uint64_t size, size_t limit, const std::s
 
 }  // namespace
 
-Result<std::string> load_content(const LayerStack& stack, const Delta& d, Side side, size_t limit) {
+Result<std::string> load_content(const LayerStack& stack, const Delta& d, When side, size_t limit) {
   const auto& facts = facts_on(d, side);
   if (!facts || facts->is_dir()) return std::string();
-  if (facts->is_link()) return side == Side::before ? stack.link_before(d) : stack.link_after(d);
+  if (facts->is_link()) return side == When::before ? stack.link_before(d) : stack.link_after(d);
   if (!facts->is_file()) return Error{Code::invalid, d.path + " is not a file", {}};
-  const Fd fd = side == Side::before ? stack.open_before(d) : stack.open_after(d);
+  const Fd fd = side == When::before ? stack.open_before(d) : stack.open_after(d);
   if (!fd) {
     Error e = errno_error("open " + d.path, errno);
     if (errno == EACCES || errno == EPERM) e.code = Code::denied;

@@ -16,6 +16,7 @@
 #include <map>
 
 #include "core/base/binary.h"
+#include "core/base/clock.h"
 #include "core/os/file.h"
 #include "daemon/workspace/copy_files.h"
 #include "daemon/workspace/layers.h"
@@ -37,10 +38,6 @@ bool is_kernel_window(int dir) {
   if (fstatfs(dir, &fs) < 0) return true;
   return std::any_of(std::begin(kWindows), std::end(kWindows),
                      [&](unsigned long m) { return static_cast<unsigned long>(fs.f_type) == m; });
-}
-
-int64_t nanoseconds(const timespec& t) {
-  return static_cast<int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
 std::string megabytes(uint64_t bytes) { return std::to_string((bytes >> 20) + 1) + " MiB"; }
@@ -212,7 +209,7 @@ void list_entries(int dir, const std::string& path, MadeList& out) {
     struct stat st {};
     if (fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) continue;
     const std::string below = path.empty() ? name : path + "/" + name;
-    out.entries.push_back({below, st.st_mode, st.st_ino, nanoseconds(st.st_ctim)});
+    out.entries.push_back({below, st.st_mode, st.st_ino, ns_of(st.st_ctim)});
     if (!S_ISDIR(st.st_mode)) continue;
     const Fd fd = open_below(dir, name, O_RDONLY | O_DIRECTORY);
     if (fd) list_entries(fd.get(), below, out);
@@ -232,7 +229,7 @@ Status write_list(const Root& root) {
   MadeList list;
   struct stat st {};
   if (fstat(top.get(), &st) < 0) return errno_error("stat the copy", errno);
-  list.entries.push_back({"", st.st_mode, st.st_ino, nanoseconds(st.st_ctim)});
+  list.entries.push_back({"", st.st_mode, st.st_ino, ns_of(st.st_ctim)});
   list_entries(top.get(), "", list);
   CODEXOS_ASSIGN(const Fd fd,
                  open_file(list_path(root), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -248,7 +245,7 @@ void pass_a_tick() {
     const timespec some{0, 1'000'000};
     nanosleep(&some, nullptr);
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  } while (nanoseconds(now) <= nanoseconds(begin));
+  } while (ns_of(now) <= ns_of(begin));
 }
 
 // ---- settling ---------------------------------------------------------------------------------
@@ -389,7 +386,7 @@ Status Settler::run() {
   for (const auto& [path, st] : now_) {
     const auto before = made_.find(path);
     const bool same = before != made_.end() && before->second.ino == st.st_ino &&
-                      before->second.ctime_ns == nanoseconds(st.st_ctim);
+                      before->second.ctime_ns == ns_of(st.st_ctim);
     if (same) continue;
     need_parents(path);
     if (S_ISDIR(st.st_mode))

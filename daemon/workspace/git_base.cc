@@ -3,15 +3,14 @@
 
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "daemon/workspace/as_owner.h"
 #include "daemon/workspace/merge.h"
 
 namespace codexos::daemon {
 namespace {
 
-constexpr int64_t kNsPerS = 1000000000;
-
-int64_t ns_of(const git_index_time& t) {
+int64_t index_ns(const git_index_time& t) {
   return static_cast<int64_t>(t.seconds) * kNsPerS + t.nanoseconds;
 }
 
@@ -27,7 +26,7 @@ GitBase::GitBase(const Root& root) : root_(root) {
       git_repository_index(index_.out(), repo_.get()) != 0 ||
       stat(git_index_path(index_.get()), &st) != 0)
     return;
-  written_ns_ = static_cast<int64_t>(st.st_mtim.tv_sec) * kNsPerS + st.st_mtim.tv_nsec;
+  written_ns_ = ns_of(st.st_mtim);
 }
 
 std::optional<GitBase::Found> GitBase::find(const std::string& path, const TaskTimes& times) const {
@@ -36,9 +35,9 @@ std::optional<GitBase::Found> GitBase::find(const std::string& path, const TaskT
   const git_index_entry* e = git_index_get_bypath(index_.get(), path.c_str(), 0);
   if (e == nullptr || (e->mode & S_IFMT) != S_IFREG) return std::nullopt;
   Facts seen;
-  seen.ctime_ns = ns_of(e->ctime);
+  seen.ctime_ns = index_ns(e->ctime);
   // Written as late as the index itself: git does not trust such an entry either.
-  if (!is_older(seen, times) || ns_of(e->mtime) >= written_ns_) return std::nullopt;
+  if (!is_older(seen, times) || index_ns(e->mtime) >= written_ns_) return std::nullopt;
   GitPtr<git_blob, git_blob_free> blob;
   if (git_blob_lookup(blob.out(), repo_.get(), &e->id) != 0) return std::nullopt;
   const auto size = static_cast<uint64_t>(git_blob_rawsize(blob.get()));

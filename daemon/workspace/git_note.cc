@@ -88,7 +88,7 @@ class Note {
   void say_count(size_t n, const std::string& what) {
     if (n > 0) say(std::to_string(n) + " " + what + (n == 1 ? "" : "s"));
   }
-  std::string read(const Delta& d, Side side) const {
+  std::string read(const Delta& d, When side) const {
     auto text = load_content(stack_, d, side, kMaxRefFile);
     return text.ok() ? *text : std::string();
   }
@@ -99,8 +99,8 @@ class Note {
     Refs packed_before, packed_after;
     const auto packed = changed_.find("packed-refs");
     if (packed != changed_.end()) {
-      packed_before = parse_packed_refs(read(*packed->second, Side::before));
-      packed_after = parse_packed_refs(read(*packed->second, Side::after));
+      packed_before = parse_packed_refs(read(*packed->second, When::before));
+      packed_after = parse_packed_refs(read(*packed->second, When::after));
     } else if (std::any_of(changed_.begin(), changed_.end(), [](const auto& c) {
                  return c.first.starts_with("refs/") && c.second->status != 'M';
                })) {
@@ -108,7 +108,7 @@ class Note {
       Delta d;
       d.path = prefix_ + "packed-refs";
       d.before = stack_.look_before(d.path);
-      packed_before = packed_after = parse_packed_refs(read(d, Side::before));
+      packed_before = packed_after = parse_packed_refs(read(d, When::before));
     }
     std::set<std::string> names;
     for (const auto& [path, d] : changed_)
@@ -118,13 +118,13 @@ class Note {
       for (const auto& [name, id] : packed_after) names.insert(name);
     }
     for (const auto& name : names) {
-      const Moved m{value(name, Side::before, packed_before),
-                    value(name, Side::after, packed_after)};
+      const Moved m{value(name, When::before, packed_before),
+                    value(name, When::after, packed_after)};
       if (m.before != m.after) take(name, m);
     }
   }
   /// A loose ref goes before a packed one.
-  std::string value(const std::string& name, Side side, const Refs& packed) const {
+  std::string value(const std::string& name, When side, const Refs& packed) const {
     Delta d;
     const auto changed = changed_.find(name);
     if (changed != changed_.end()) {
@@ -133,7 +133,7 @@ class Note {
       d.path = prefix_ + name;
       d.before = stack_.look_before(d.path);
       d.after = stack_.look_after(d.path, &d.layer);
-      if (d.layer < 0) side = Side::before;  // untouched
+      if (d.layer < 0) side = When::before;  // untouched
     }
     const auto& facts = facts_on(d, side);
     if (facts && facts->is_file()) {
@@ -179,7 +179,7 @@ class Note {
   void say_head(bool made) {
     const auto head = changed_.find("HEAD");
     if (head == changed_.end() || !head->second->after) return;
-    const std::string text = read(*head->second, Side::after);
+    const std::string text = read(*head->second, When::after);
     const std::string_view line = line_of(text);
     constexpr std::string_view kRef = "ref: refs/heads/";
     if (line.starts_with(kRef)) {
@@ -213,7 +213,7 @@ class Note {
   bool new_commit(const std::string& id, std::vector<std::string>& parents) const {
     const auto object = changed_.find("objects/" + id.substr(0, 2) + "/" + id.substr(2));
     if (object == changed_.end() || object->second->status != 'A') return false;
-    const auto packed = load_content(stack_, *object->second, Side::after, kMaxObject);
+    const auto packed = load_content(stack_, *object->second, When::after, kMaxObject);
     if (!packed.ok()) return false;
     const std::string whole = inflate_all(*packed);
     const size_t end = whole.find('\0');

@@ -14,15 +14,13 @@
 #include <climits>
 #include <cstring>
 
+#include "core/base/clock.h"
 #include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
 namespace {
 
-constexpr int64_t kNsPerS = 1000000000;
 constexpr size_t kMaxXattrBytes = 65536;  // XATTR_LIST_MAX, XATTR_SIZE_MAX
-
-int64_t ns_of(const timespec& t) { return int64_t{t.tv_sec} * kNsPerS + t.tv_nsec; }
 
 /// …/tasks/ID/layers/N/upper -> ID; the same for …/tasks/ID/snapshots/NAME/layers/N/upper
 std::string task_of(std::string path) {

@@ -174,8 +174,8 @@ std::string text_of(const LayerStack& stack, const FilePair& p) {
   if (old_path != new_path && p.similarity == 100) return out;
 
   Result<std::string> before = std::string(), after = std::string();
-  if (p.before != nullptr) before = load_content(stack, *p.before, Side::before, kMaxContent);
-  if (p.after != nullptr) after = load_content(stack, *p.after, Side::after, kMaxContent);
+  if (p.before != nullptr) before = load_content(stack, *p.before, When::before, kMaxContent);
+  if (p.after != nullptr) after = load_content(stack, *p.after, When::after, kMaxContent);
   const std::string from = p.before != nullptr ? header_name("a/", old_path) : std::string(kNoFile);
   const std::string to = p.after != nullptr ? header_name("b/", new_path) : std::string(kNoFile);
   // Of a task that runs: gone since the walk.
@@ -272,8 +272,8 @@ LineCount count_lines(const LayerStack& stack, const DiffEntry& e) {
   for (const FilePair& p : pairs_of(e)) {
     if (p.similarity == 100 || (e.delta.status == 'M' && !e.delta.content)) continue;
     Result<std::string> before = std::string(), after = std::string();
-    if (p.before != nullptr) before = load_content(stack, *p.before, Side::before, kMaxContent);
-    if (p.after != nullptr) after = load_content(stack, *p.after, Side::after, kMaxContent);
+    if (p.before != nullptr) before = load_content(stack, *p.before, When::before, kMaxContent);
+    if (p.after != nullptr) after = load_content(stack, *p.after, When::after, kMaxContent);
     if (!before.ok() || !after.ok()) {
       out.binary = true;
       continue;

@@ -123,7 +123,7 @@ class Finder {
     if (size_of(i) > similar_budget_) return nullptr;
     similar_budget_ -= size_of(i);
     const auto content = load_content(
-        stack_, deltas_[i], deltas_[i].status == 'D' ? Side::before : Side::after, kSimilarFile);
+        stack_, deltas_[i], deltas_[i].status == 'D' ? When::before : When::after, kSimilarFile);
     if (!content.ok()) return nullptr;
     const auto options =
         static_cast<git_hashsig_option_t>(GIT_HASHSIG_NORMAL | GIT_HASHSIG_ALLOW_SMALL_FILES);

@@ -23,9 +23,8 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMaxManifest = 1 << 30;
-constexpr size_t kBlock = 256 << 10;
+constexpr size_t kCopyAtOnce = 16 << 20;
 constexpr size_t kXattrRoom = 65536;
-constexpr int64_t kNsPerS = 1000000000;
 
 std::string below(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : dir + "/" + name;
@@ -197,7 +196,7 @@ Status copy_bytes(int from, int to) {
     while (at < end) {
       const ssize_t n =
           copy_file_range(from, nullptr, to, nullptr,
-                          std::min<size_t>(static_cast<size_t>(end - at), kBlock * 64), 0);
+                          std::min<size_t>(static_cast<size_t>(end - at), kCopyAtOnce), 0);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return errno_error("copy object", errno);
       if (n == 0) return Error{Code::internal, "an object is cut off", {}};
