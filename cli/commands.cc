@@ -58,6 +58,7 @@ constexpr Option kRun[] = {
     {"--allow-protected", "", "with them: also what other programs obey"},
     {"--skip-protected", "", "with them: the rest"},
     {"--plan-only", "", "print what would run and how, and stop"},
+    {"--learn", "", "tell what it looks for in vain (slow); see why"},
     {"--rm", "", "forget it when it ended and no changes wait"},
     {"-a, --agent", "AGENT", "give an agent (name or file) the job", Kind::text},
     // Known, and refused until their features land.

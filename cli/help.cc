@@ -21,6 +21,14 @@ std::string option_line(const Option& o) {
   return fmt::format("  {:<30} {}\n", left, o.help);
 }
 
+/// On one line where it fits.
+std::string example_lines(const Example& e) {
+  constexpr size_t kColumns = 80;
+  const std::string beside = fmt::format("  {:<30} {}\n", e.line, e.does);
+  if (e.line.size() <= 30 && beside.size() <= kColumns + 1) return beside;
+  return fmt::format("  {}\n      {}\n", e.line, e.does);
+}
+
 }  // namespace
 
 std::string help_overview() {
@@ -47,7 +55,7 @@ std::string help_command(const Command& c) {
   out += options.empty() ? "\n" : "\nOptions\n" + options;
   out += "Global options: --json --socket PATH -q -v --color WHEN -h\n\nExamples\n";
   for (const auto& e : c.examples)
-    if (!e.line.empty()) out += fmt::format("  {}\n      {}\n", e.line, e.does);
+    if (!e.line.empty()) out += example_lines(e);
   return out;
 }
 
@@ -61,8 +69,7 @@ std::string help_noun(std::string_view noun) {
   }
   if (with_example == nullptr) return out + "Not available in this version.\n";
   out += "\nExamples\n";
-  for (const auto& e : with_example->examples)
-    out += fmt::format("  {}\n      {}\n", e.line, e.does);
+  for (const auto& e : with_example->examples) out += example_lines(e);
   return out;
 }
 

@@ -115,6 +115,7 @@ complete -c codexos -n '__codexos_at "run"' -l apply-on-success -d 'apply the ch
 complete -c codexos -n '__codexos_at "run"' -l allow-protected -d 'with them: also what other programs obey'
 complete -c codexos -n '__codexos_at "run"' -l skip-protected -d 'with them: the rest'
 complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would run and how, and stop'
+complete -c codexos -n '__codexos_at "run"' -l learn -d 'tell what it looks for in vain (slow); see why'
 complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget it when it ended and no changes wait'
 complete -c codexos -n '__codexos_at "run"' -s a -l agent -x -d 'give an agent (name or file) the job'
 

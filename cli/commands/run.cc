@@ -170,6 +170,8 @@ Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
   CODEXOS_TRY(fill_local_ports(inv, c));
   const bool wanted = !c.allow.empty() || !c.publish.empty() || !c.reach.empty();
   if (wanted) c.net = wire::Network::allow;
+  // Nothing is allowed by it, but then each name that is asked for is told.
+  if (c.learn && !inv.has("net")) c.net = wire::Network::allow;
   if (inv.has("net")) {
     const auto net = *find_enum<wire::Network>(inv.value("net"));
     if (wanted && net != wire::Network::allow)
@@ -235,6 +237,7 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   for (const std::string_view key : {"workspace", "write", "show", "from", "env-file"})
     for (const std::string& given : inv.values(key))
       if (given.empty()) return Error{Code::invalid, fmt::format("--{} is empty", key), {}};
+  c.learn = inv.has("learn");
   CODEXOS_TRY(fill_labels(inv, c));
   CODEXOS_TRY(fill_limits(inv, c));
   CODEXOS_TRY(fill_network(inv, c));

@@ -115,6 +115,7 @@ enum class LinkType : uint32_t {
   dialled = 76,     // Dialled + the socket, where there is one
   measured = 77,    // Measure
   near_limit = 78,  // NearLimit
+  refused = 79,     // Refused
 };
 
 struct SpawnRequest {
@@ -350,6 +351,24 @@ struct NearLimit {
     v("limit", s.limit);
     v("used", s.used);
     v("most", s.most);
+    v("at_us", s.at_us);
+  }
+};
+
+/// A system call that the filter's telling rows refused, or a path that was looked for while the
+/// task's needs are learnt. Not all of them are told: a task may ask as often as it likes.
+struct Refused {
+  int32_t call = -1;   // its number; -1: a path
+  uint64_t flags = 0;  // the call's first argument
+  std::string path;    // absolute, as it was named
+  std::string program;
+  int64_t at_us = 0;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("call", s.call);
+    v("flags", s.flags);
+    v("path", s.path);
+    v("program", s.program);
     v("at_us", s.at_us);
   }
 };

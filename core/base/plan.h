@@ -197,14 +197,18 @@ struct View {
   std::string hostname;
   std::vector<Mount> mounts;  // in order; the first tmpfs is the root
   std::vector<Sysctl> user_limits;
-  std::string seccomp_allow;   // BPF: struct sock_filter[] bytes, the allow-list (filter 1)
-  std::string seccomp_deny;    // BPF: argument denials (filter 2)
-  std::string seccomp_seal;    // BPF: refuses what the allow-list lets pass for the set-up only
-  std::string seccomp_notify;  // BPF: calls that the seams' worker answers, loaded where the job
-                               // has overlays; empty: none
-  bool nested = false;         // profile nested: Landlock scopes only, /proc unmasked
-  bool host_network = false;   // no network namespace
-  int32_t landlock_abi = 0;    // what the daemon's probe found; below 2: Landlock is not used
+  std::string seccomp_allow;  // BPF: struct sock_filter[] bytes, the allow-list (filter 1)
+  std::string seccomp_deny;   // BPF: argument denials (filter 2)
+  std::string seccomp_seal;   // BPF: refuses what the allow-list lets pass for the set-up only
+  // BPF, loaded with a listener: for jobs with overlays calls that the seams' worker answers, or
+  // refuses and tells; and where what a task needs is learnt, those that name a path, for its
+  // programs only. Empty: the profile has none.
+  std::string seccomp_notify;
+  std::string seccomp_learn;
+  std::string seccomp_seal_told;  // BPF: seccomp_seal without what the listener refuses
+  bool nested = false;            // profile nested: Landlock scopes only, /proc unmasked
+  bool host_network = false;      // no network namespace
+  int32_t landlock_abi = 0;       // what the daemon's probe found; below 2: Landlock is not used
   std::vector<NetlinkBatch> network;  // empty: only its own loopback
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -218,6 +222,8 @@ struct View {
     v("seccomp_deny", s.seccomp_deny);
     v("seccomp_seal", s.seccomp_seal);
     v("seccomp_notify", s.seccomp_notify);
+    v("seccomp_learn", s.seccomp_learn);
+    v("seccomp_seal_told", s.seccomp_seal_told);
     v("nested", s.nested);
     v("host_network", s.host_network);
     v("landlock_abi", s.landlock_abi);
@@ -295,6 +301,7 @@ struct Job {
   uint64_t stop_grace_ms = 10000;     // TERM to KILL
   uint64_t log_cap_bytes = 64 << 20;  // per stream, half head, half tail
   bool owned = false;  // a client owns the task: its end without detach ends the task
+  bool learn = false;  // tell the paths that its programs look for in vain
   // Passed descriptors, by index; -1: none.
   int32_t stdout_log_fd = -1;
   int32_t stderr_log_fd = -1;
@@ -337,6 +344,7 @@ struct Job {
     v("stop_grace_ms", s.stop_grace_ms);
     v("log_cap_bytes", s.log_cap_bytes);
     v("owned", s.owned);
+    v("learn", s.learn);
     v("stdout_log_fd", s.stdout_log_fd);
     v("stderr_log_fd", s.stderr_log_fd);
     v("record_fd", s.record_fd);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/quote.h"
 #include "core/policy/limit_keys.h"
 #include "core/policy/net_rules.h"
 #include "core/policy/policy_text.h"
@@ -27,16 +28,12 @@ std::string target_of(const wire::Event& e) {
   return (v6 ? "[" + name + "]" : name) + ":" + std::to_string(*e.port);
 }
 
+constexpr std::string_view kNested = "--seccomp nested";
+
 std::string plural(uint64_t n) { return n == 1 ? "" : " (" + std::to_string(n) + " times)"; }
 
-/// What is quoted for a shell only where it has to be.
-std::string shell_word(const std::string& s) {
-  constexpr std::string_view kUnquoted =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!s.empty() && s.find_first_not_of(kUnquoted) == std::string::npos) return s;
-  std::string out = "'";
-  for (const char c : s) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
+std::string path_text(const std::string& path, bool hidden) {
+  return path + (hidden ? " is hidden from the task" : " is there, but not shown to the task");
 }
 
 std::string list_line(const std::string& key, const std::string& entry) {
@@ -88,16 +85,19 @@ void add_limits(const Known& k, std::vector<Reason>& out) {
 
 void add_missing(const Known& k, std::vector<Reason>& out) {
   for (const MissingPath& m : k.missing) {
+    const bool known = std::any_of(out.begin(), out.end(), [&m](const Reason& r) {
+      return r.target == m.path && (r.what == "path" || r.what == "hidden");
+    });
+    if (known) continue;  // learnt
     Reason r;
     r.what = m.hidden ? "hidden" : m.is_program ? "program" : "path";
     r.target = m.path;
-    r.text =
-        m.path + (m.hidden ? " is hidden from the task" : " is there, but not shown to the task");
+    r.text = path_text(m.path, m.hidden);
     if (m.hidden) {
       for (const Source& s : k.sources)
         if (s.key == "hide" && r.rule.empty()) r.rule = s.from;
     }
-    r.option = "--show " + shell_word(m.path);
+    r.option = "--show " + quote_shell(m.path);
     r.policy = list_line("show", m.path);
     out.push_back(std::move(r));
   }
@@ -136,13 +136,16 @@ void add_denial(const wire::Event& e, std::vector<Reason>& out) {
   Reason r;
   r.what = what;
   r.target = target;
-  r.text = target + " was refused";
+  const bool is_path = what == "path" || what == "hidden";
+  r.text = is_path ? path_text(target, what == "hidden") : target + " was refused";
   if (e.detail && !e.detail->empty()) r.text += ": " + clean(*e.detail);
   r.rule = clean(e.rule.value_or(""));
   r.option = clean(e.hint.value_or(""));
   constexpr std::string_view kAllow = "--allow ";
   if (r.option.substr(0, kAllow.size()) == kAllow)
     r.policy = list_line("allow", r.option.substr(kAllow.size()));
+  if (is_path) r.policy = list_line("show", target);
+  if (r.option == kNested) r.policy = "seccomp: nested";
   out.push_back(std::move(r));
 }
 
@@ -190,6 +193,8 @@ std::vector<Source> suggest(const Known& known, const Why& why) {
       if (!parse_net_rules(*p.allow).ok()) continue;
     } else if (r.option.substr(0, kShow.size()) == kShow) {
       p.show = Names{r.target};
+    } else if (r.option == kNested) {
+      p.seccomp = wire::SeccompProfile::nested;
     } else if (r.what == "limit") {
       const std::string text = r.option.substr(r.option.find(' ') + 1);
       for (const LimitKey& key : kLimitKeys)

@@ -151,7 +151,7 @@ struct Event {
     v("changes", s.changes, "task.ended: what it changed");
     v("apply", s.apply, "task.applied, task.undone: id of the apply or undo");
     v("paths", s.paths, "task.applied, task.undone: how many paths were written");
-    v("what", s.what, "denied: what kind of thing: network, dns");
+    v("what", s.what, "denied: what kind of thing: network, dns, call, path");
     v("target", s.target, "denied, net.connection: host name or address");
     v("port", s.port, "denied, net.connection: port, where there is one");
     v("rule", s.rule, "net.connection: the rule that admitted it; denied: the one that did not");

@@ -109,6 +109,7 @@ struct TaskCreate {
   ApplyWhen apply = ApplyWhen::never;
   bool allow_protected = false;
   bool skip_protected = false;
+  bool learn = false;      // tell the paths that its programs look for in vain (--learn)
   bool plan_only = false;  // reply 200 with PlanView, run nothing
   PolicyAsk policy;
   // An agent instead of a program: argv is then empty, and made from the agent's preset.
@@ -148,6 +149,8 @@ struct TaskCreate {
     TaskLimits::fields(s.limits, v);
     v("limit_driver", s.limit_driver, "who has to hold the limits");
     v("rm", s.rm, "forget the task when it ended and no change waits");
+    v("learn", s.learn,
+      "tell the paths that its programs look for and do not find, as denied events");
     v("plan_only", s.plan_only, "answer what would run, run nothing");
     v("apply", s.apply, "apply the changes when the task ends: never, always or on-success");
     v("allow_protected", s.allow_protected,

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,12 +15,13 @@
 #include <cstring>
 
 #include "core/base/fd.h"
+#include "core/os/link.h"
 #include "daemon/exec/cgroup_files.h"
 
 namespace codexos::exec {
 namespace {
 
-enum class Stage : int { cgroup, session, stdio, limits, cwd, exec };
+enum class Stage : int { cgroup, session, stdio, limits, cwd, listener, exec };
 struct Report {
   Stage stage;
   int error;
@@ -33,6 +35,7 @@ constexpr StageRow kStages[] = {{Stage::cgroup, "cgroup"},
                                 {Stage::stdio, "stdin, stdout and stderr"},
                                 {Stage::limits, "limits"},
                                 {Stage::cwd, "working directory"},
+                                {Stage::listener, "learning"},
                                 {Stage::exec, "execve"}};
 
 std::string_view path_of(const std::vector<std::string>& env) {
@@ -117,8 +120,26 @@ bool place_stdio(const int (&from)[3]) {
   return true;
 }
 
-[[noreturn]] void become_program(const ChildSpec& spec, int report_in) {
+void be_listened_to(const std::string& program, int report, int to) {
+  auto listener = listen_for_calls(program.data(), program.size());
+  if (!listener.ok() || !listener->fd) give_up(report, Stage::listener, errno != 0 ? errno : EBUSY);
+  const char stays = listener->callers_stay ? 1 : 0;
+  if (!send_link(to, LinkType::hello, std::string(1, stays), {listener->fd.get()}).ok())
+    give_up(report, Stage::listener, EPIPE);
+}
+
+CallListener take_listener(int from) {
+  CallListener out;
+  auto m = recv_link(from);
+  if (!m.ok() || m->fds.empty()) return out;
+  out.fd = std::move(m->fds[0]);
+  out.callers_stay = m->payload == std::string(1, 1);
+  return out;
+}
+
+[[noreturn]] void become_program(const ChildSpec& spec, int report_in, int listener_in) {
   const int report = fcntl(report_in, F_DUPFD_CLOEXEC, 20);
+  const int listener = listener_in < 0 ? -1 : fcntl(listener_in, F_DUPFD_CLOEXEC, 20);
   if (!join_cgroup(spec.cgroup)) give_up(report, Stage::cgroup, errno);
   setsid();
   if (spec.tty_fd >= 0 && ioctl(spec.tty_fd, TIOCSCTTY, 0) < 0)
@@ -134,6 +155,7 @@ bool place_stdio(const int (&from)[3]) {
   umask(spec.umask);
   if (chdir(spec.cwd.c_str()) < 0) give_up(report, Stage::cwd, errno);
   reset_signals();
+  if (listener >= 0) be_listened_to(*spec.listened, report, listener);
   give_up(report, Stage::exec, exec_search(spec));
 }
 
@@ -165,13 +187,29 @@ Result<pid_t> start_child(const ChildSpec& spec, StepFailure& why) {
   }
   const Fd in(ends[0]);
   Fd out(ends[1]);
+  Fd near, far;
+  if (int pair[2]; spec.listened != nullptr &&
+                   socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
+    near.reset(pair[0]);
+    far.reset(pair[1]);
+  }
+  if (spec.listened != nullptr && !near) {
+    why = StepFailure{"learning", errno, std::strerror(errno), Cause::start_failed};
+    return errno_error("socketpair", errno);
+  }
   const pid_t pid = fork();
-  if (pid == 0) become_program(spec, out.get());
+  if (pid == 0) become_program(spec, out.get(), far.get());
   if (pid < 0) {
     why = StepFailure{"fork", errno, std::strerror(errno), Cause::start_failed};
     return errno_error("fork", errno);
   }
   out.reset();
+  far.reset();
+  if (near)
+    if (CallListener listener = take_listener(near.get()); listener.fd) {
+      spec.seams->learn(std::move(listener));
+      spec.seams->serve_until(in.get());
+    }
   Report r{};
   ssize_t n = 0;
   do n = read(in.get(), &r, sizeof r);

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/frames.h"
 #include "core/base/plan.h"
+#include "daemon/exec/seams.h"
 
 namespace codexos::exec {
 
@@ -23,6 +24,10 @@ struct ChildSpec {
   int32_t nice = 0;
   const std::vector<Limit>* limits = nullptr;
   std::vector<int> cgroup;  // cgroup.procs files that it joins by; borrowed
+  // BPF that is loaded with a listener right before execve, for the program and all that it starts;
+  // null: none. execve waits for an answer already, so `seams` gets the listener before it.
+  const std::string* listened = nullptr;
+  Seams* seams = nullptr;
 };
 
 /// Forks and executes; returns the pid when execve succeeded. On failure the child is reaped, and

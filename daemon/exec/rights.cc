@@ -173,11 +173,12 @@ Status hide_from_payload(Sandbox&) {
   return ok_or_errno(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable 0");
 }
 
-// For this process and all that it starts. A program with a listener of its own gets EBUSY.
-Status listen_to_renames(Sandbox& s) {
+// For this process and all that it starts, so nothing after it may be one of these calls. A program
+// with a listener of its own gets EBUSY. What a task needs is learnt by its programs' own listener.
+Status listen_to_calls(Sandbox& s) {
   const std::string& program = s.view->seccomp_notify;
-  if (s.job->overlays.empty() || program.empty()) return {};
-  CODEXOS_ASSIGN(s.seams, listen_for_seams(program.data(), program.size()));
+  if (s.job->overlays.empty() || s.job->learn || program.empty()) return {};
+  CODEXOS_ASSIGN(s.seams, listen_for_calls(program.data(), program.size()));
   return {};
 }
 
@@ -185,6 +186,8 @@ Status listen_to_renames(Sandbox& s) {
 // allow-list still has the calls that it needs. Those are refused by the last one, which is short.
 Status filter_arguments(Sandbox& s) { return load_filter(s.view->seccomp_deny); }
 Status filter_syscalls(Sandbox& s) { return load_filter(s.view->seccomp_allow); }
-Status end_set_up(Sandbox& s) { return load_filter(s.view->seccomp_seal); }
+Status end_set_up(Sandbox& s) {
+  return load_filter(s.seams.fd ? s.view->seccomp_seal_told : s.view->seccomp_seal);
+}
 
 }  // namespace codexos::exec

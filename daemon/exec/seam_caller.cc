@@ -67,7 +67,7 @@ bool Caller::read_path(uint64_t address, GivenPath& out) {
   char* const to = out.text();
   ssize_t n = read_memory(tid_, address, to, GivenPath::kRoom);
   if ((n == -EACCES || n == -EPERM) && reader_ >= 0) {
-    const MemoryRequest ask{tid_, address};
+    const WorkerMessage ask{tid_, -1, address, {}};
     if (send(reader_, &ask, sizeof ask, MSG_NOSIGNAL) != sizeof ask) return false;
     do n = recv(reader_, to, GivenPath::kRoom, 0);
     while (n < 0 && errno == EINTR);
@@ -77,6 +77,24 @@ bool Caller::read_path(uint64_t address, GivenPath& out) {
 
 bool Caller::stat_path(int dirfd, GivenPath& path, struct stat& out) const {
   return fstatat(AT_FDCWD, path.from(tid_, dirfd), &out, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool Caller::is_missing(int dirfd, GivenPath& path) const {
+  struct stat st {};
+  return fstatat(AT_FDCWD, path.from(tid_, dirfd), &st, 0) < 0 &&
+         (errno == ENOENT || errno == ENOTDIR || errno == EACCES);
+}
+
+std::string Caller::absolute(int dirfd, const GivenPath& path) const {
+  if (*path.text() == '/') return path.text();
+  char link[48], start[PATH_MAX];
+  if (dirfd == AT_FDCWD)
+    std::snprintf(link, sizeof link, "/proc/%d/cwd", tid_);
+  else
+    std::snprintf(link, sizeof link, "/proc/%d/fd/%d", tid_, dirfd);
+  const ssize_t n = readlink(link, start, sizeof start);
+  if (n <= 0 || static_cast<size_t>(n) == sizeof start || start[0] != '/') return {};
+  return std::string(start, static_cast<size_t>(n)) + "/" + path.text();
 }
 
 Fd Caller::start_of(int dirfd, bool absolute) const {
@@ -156,14 +174,27 @@ bool is_restricted(pid_t tid) {
   return !get_mark(tid, now) || now.rlim_max == 0;
 }
 
-void serve_memory(int socket) {
-  MemoryRequest ask{};
-  if (recv(socket, &ask, sizeof ask, MSG_DONTWAIT) != sizeof ask) return;
+bool serve_worker(int socket, std::vector<RefusedCall>& refused) {
+  WorkerMessage ask;
   static char bytes[PATH_MAX];
+  iovec parts[2] = {{&ask, sizeof ask}, {bytes, sizeof bytes}};
+  msghdr m{};
+  m.msg_iov = parts;
+  m.msg_iovlen = 2;
+  const ssize_t got = recvmsg(socket, &m, MSG_DONTWAIT);
+  if (got < static_cast<ssize_t>(sizeof ask)) return false;
+  if (ask.tid == 0) {
+    RefusedCall r{
+        ask.call, ask.address, {}, std::string(bytes, static_cast<size_t>(got) - sizeof ask)};
+    std::memcpy(r.program, ask.program, sizeof r.program - 1);
+    refused.push_back(std::move(r));
+    return true;
+  }
   const ssize_t n = read_memory(ask.tid, ask.address, bytes, sizeof bytes);
   // An empty answer would look like the end of the connection.
   if (n <= 0) bytes[0] = '\0';
   (void)!send(socket, bytes, n <= 0 ? 1 : static_cast<size_t>(n), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return true;
 }
 
 }  // namespace codexos::exec

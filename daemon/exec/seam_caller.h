@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/fd.h"
 
@@ -48,6 +49,10 @@ class Caller {
   bool read_path(uint64_t address, GivenPath& out);
   /// As stat(2) without following a last link.
   bool stat_path(int dirfd, GivenPath& path, struct stat& out) const;
+  /// Whether nothing can be reached there, following links.
+  bool is_missing(int dirfd, GivenPath& path) const;
+  /// The same path from the root on, as far as names tell; empty: where it starts is not known.
+  std::string absolute(int dirfd, const GivenPath& path) const;
   /// Where `path` leads, component by component, so that nothing of /proc is crossed: its links
   /// would be the worker's own. False where the kernel should say what is wrong.
   bool resolve(int dirfd, const GivenPath& path, Place& out) const;
@@ -68,11 +73,24 @@ class Caller {
 bool mark_restricted(pid_t tid);
 bool is_restricted(pid_t tid);
 
-/// What the worker asks the shim over `reader`, and how the shim answers.
-struct MemoryRequest {
-  pid_t tid;
-  uint64_t address;
+/// A call that was refused and is to be told: its number and first argument; or, with number -1, a
+/// path that was looked for and is not there.
+struct RefusedCall {
+  int32_t call = -1;
+  uint64_t flags = 0;
+  char program[16] = {};
+  std::string path;
 };
-void serve_memory(int socket);
+
+/// What the worker sends the shim over `reader`: it wants memory, or tells what it refused, in
+/// which case a path may follow.
+struct WorkerMessage {
+  pid_t tid = 0;  // 0: it tells
+  int32_t call = -1;
+  uint64_t address = 0;  // of the memory; else the first argument
+  char program[16] = {};
+};
+/// Takes one message; a request for memory is answered. False: there is none.
+bool serve_worker(int socket, std::vector<RefusedCall>& refused);
 
 }  // namespace codexos::exec

@@ -10,15 +10,19 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +38,9 @@ constexpr int kIdleMs = 5000;
 constexpr uint64_t kSetFlags = 0x40082104;  // SECCOMP_IOCTL_NOTIF_SET_FLAGS; not in older headers
 constexpr uint64_t kSyncWakeUp = 1;         // since Linux 6.6: a third of the cost
 constexpr int kLandlockRestrictSelf = 446;
+constexpr int kFaccessat2 = 439;
+constexpr size_t kMostPaths = 4096;
+constexpr int kTellTries = 10, kTellMs = 100;
 constexpr int kCwd = -1;  // no argument: AT_FDCWD
 
 /// Programs that refuse to go on when a link's inode number is not what it was before, and that
@@ -89,15 +96,26 @@ constexpr RenameCall kRenames[] = {
 #endif
     {SYS_renameat2, 0, 1, 2, 3, 4},
 };
-struct LinkCall {
+struct PathCall {
   int nr;
   int dirfd, path;
 };
-constexpr LinkCall kLinks[] = {
+constexpr PathCall kLinks[] = {
 #ifdef SYS_link
     {SYS_link, kCwd, 0},
 #endif
     {SYS_linkat, 0, 1},
+};
+
+/// What daemon/sandbox/seccomp.cc asks about while a task's needs are learnt.
+constexpr PathCall kNaming[] = {
+#ifdef SYS_open
+    {SYS_open, kCwd, 0},   {SYS_creat, kCwd, 0},   {SYS_stat, kCwd, 0},
+    {SYS_lstat, kCwd, 0},  {SYS_access, kCwd, 0},  {SYS_readlink, kCwd, 0},
+#endif
+    {SYS_openat, 0, 1},    {SYS_newfstatat, 0, 1}, {SYS_statx, 0, 1},
+    {SYS_faccessat, 0, 1}, {kFaccessat2, 0, 1},    {SYS_readlinkat, 0, 1},
+    {SYS_execve, kCwd, 0}, {SYS_execveat, 0, 1},   {SYS_chdir, kCwd, 0},
 };
 
 int dirfd_of(const seccomp_data& d, int argument) {
@@ -118,8 +136,11 @@ class Worker {
   void on_folder(const seccomp_notif& n, const RenameCall& call, Caller& caller);
   void on_file(const seccomp_notif& n, const RenameCall& call, Caller& caller,
                const struct stat& st);
-  void on_link(const seccomp_notif& n, const LinkCall& call);
+  void on_link(const seccomp_notif& n, const PathCall& call);
   void on_restrict(const seccomp_notif& n);
+  void on_refused(const seccomp_notif& n);
+  void on_path(const seccomp_notif& n, const PathCall& call);
+  void tell(int call, uint64_t first, const Caller& caller, std::string_view path);
   void move_or_wait(const seccomp_notif& n, Place& from, Place& to, unsigned flags);
   [[noreturn]] void be_mover(const seccomp_notif& n, const Place& from, const Place& to,
                              unsigned flags);
@@ -143,6 +164,7 @@ class Worker {
   std::vector<seccomp_notif> queue_;
   std::optional<Done> done_;
   GivenPath old_path_, new_path_;
+  std::set<std::string> looked_for_;
 };
 
 // 0: as if the kernel had done it.
@@ -180,8 +202,8 @@ void Worker::run() {
 void Worker::receive() {
   seccomp_notif n{};
   if (ioctl(w_.listener, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0) return;  // it was killed, say
-  auto& slot = w_.shared->waiting[0];
-  // First this: when we are killed, the shim lets through what stands in the slot.
+  // First this: when we are killed, the shim lets through, or refuses, what stands in the slot.
+  auto& slot = is_refused(n.data.nr) ? w_.shared->refusing : w_.shared->waiting[0];
   if (needs_mark(n.data.nr)) w_.shared->marking.store(true);
   slot.store(n.id, std::memory_order_release);
   handle(n);
@@ -190,12 +212,50 @@ void Worker::receive() {
 }
 
 void Worker::handle(const seccomp_notif& n) {
+  for (const auto& call : kNaming)
+    if (call.nr == n.data.nr) return on_path(n, call);
+  if (is_refused(n.data.nr)) return on_refused(n);
   if (needs_mark(n.data.nr)) return on_restrict(n);
   if (w_.shared->closed.load(std::memory_order_relaxed)) return pass(n.id);
   for (const auto& call : kRenames)
     if (call.nr == n.data.nr) return on_rename(n, call);
   for (const auto& call : kLinks)
     if (call.nr == n.data.nr) return on_link(n, call);
+  pass(n.id);
+}
+
+// Told first: a program that ends of it must not be quicker.
+void Worker::on_refused(const seccomp_notif& n) {
+  tell(n.data.nr, n.data.args[0], Caller(static_cast<pid_t>(n.pid), -1), {});
+  refuse(w_.listener, n.id);
+}
+
+void Worker::tell(int call, uint64_t first, const Caller& caller, std::string_view path) {
+  WorkerMessage m{0, call, first, {}};
+  const std::string program = caller.program();
+  program.copy(m.program, sizeof m.program - 1);
+  iovec parts[2] = {{&m, sizeof m}, {const_cast<char*>(path.data()), path.size()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  // Not for ever: the shim reads between other things.
+  for (int tries = 0; sendmsg(w_.reader, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+                      errno == EAGAIN && tries < kTellTries;
+       ++tries) {
+    pollfd p{w_.reader, POLLOUT, 0};
+    poll(&p, 1, kTellMs);
+  }
+}
+
+// Only what could not be found is of interest: what a task reaches, its policy gives already.
+void Worker::on_path(const seccomp_notif& n, const PathCall& call) {
+  Caller caller(static_cast<pid_t>(n.pid), w_.reader);
+  const int dirfd = dirfd_of(n.data, call.dirfd);
+  if (caller.read_path(n.data.args[call.path], old_path_) && caller.is_missing(dirfd, old_path_)) {
+    const std::string path = caller.absolute(dirfd, old_path_);
+    if (!path.empty() && looked_for_.size() < kMostPaths && looked_for_.insert(path).second)
+      tell(-1, 0, caller, path);
+  }
   pass(n.id);
 }
 
@@ -261,7 +321,7 @@ bool Worker::is_done_already(const seccomp_notif& n, const Place& from, const Pl
          d.old_name == from.name && d.new_name == to.name;
 }
 
-void Worker::on_link(const seccomp_notif& n, const LinkCall& call) {
+void Worker::on_link(const seccomp_notif& n, const PathCall& call) {
   const auto tid = static_cast<pid_t>(n.pid);
   Caller caller(tid, w_.reader);
   if (!compares_inodes(caller.program()) || !caller.read_path(n.data.args[call.path], old_path_))
@@ -389,6 +449,21 @@ void clean_up_after_mover(SeamsShared& shared) {
   if (!shared.is_making.exchange(false)) return;
   shared.making[sizeof shared.making - 1] = '\0';
   remove_tree_copy(shared.making);
+}
+
+bool is_refused(int syscall_number) {
+  const auto is = [syscall_number](const auto& call) { return call.nr == syscall_number; };
+  return !needs_mark(syscall_number) &&
+         std::none_of(std::begin(kRenames), std::end(kRenames), is) &&
+         std::none_of(std::begin(kLinks), std::end(kLinks), is) &&
+         std::none_of(std::begin(kNaming), std::end(kNaming), is);
+}
+
+void refuse(int listener, uint64_t id) {
+  seccomp_notif_resp r{};
+  r.id = id;
+  r.error = -EPERM;
+  send_answer(listener, r);
 }
 
 bool needs_mark(int syscall_number) { return syscall_number == kLandlockRestrictSelf; }

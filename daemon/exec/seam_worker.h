@@ -8,6 +8,8 @@
 // as they came: then the kernel does them with the caller's rights, whatever its memory says by
 // now. What is answered here is done here, on strings that were read once. Callers that have taken
 // rights from themselves (Landlock) are never served, nor are those in another mount namespace.
+// What the filter refuses and wants told comes here as well: the answer is EPERM, and the shim
+// hears of it.
 #pragma once
 
 #include <time.h>
@@ -24,8 +26,9 @@ namespace codexos::exec {
 struct SeamsShared {
   static constexpr size_t kSlots = 256;
   std::array<std::atomic<uint64_t>, kSlots> waiting{};  // notification ids; 0: none
-  std::atomic<bool> closed{false};   // a process could not be marked: nothing is done any more
-  std::atomic<bool> marking{false};  // a worker that is killed meanwhile may not have done it
+  std::atomic<uint64_t> refusing{0};  // the one that is being refused; the shim does it then
+  std::atomic<bool> closed{false};    // a process could not be marked: nothing is done any more
+  std::atomic<bool> marking{false};   // a worker that is killed meanwhile may not have done it
   /// A second tree that is being made, by its path: left over when whoever made it is gone.
   std::atomic<bool> is_making{false};
   char making[PATH_MAX + 64] = {};
@@ -50,5 +53,9 @@ bool needs_mark(int syscall_number);
 
 /// Lets a call through as it came.
 void let_through(int listener, uint64_t id);
+
+/// Whether such a call is none of the seams': it is refused, and told.
+bool is_refused(int syscall_number);
+void refuse(int listener, uint64_t id);
 
 }  // namespace codexos::exec

@@ -31,11 +31,11 @@ void close_others(int a, int b) {
 
 }  // namespace
 
-Result<SeamsListener> listen_for_seams(const void* program, size_t bytes) {
+Result<CallListener> listen_for_calls(const void* program, size_t bytes) {
   sock_fprog prog{};
   prog.len = static_cast<unsigned short>(bytes / sizeof(sock_filter));
   prog.filter = static_cast<sock_filter*>(const_cast<void*>(program));  // NOLINT: only read
-  SeamsListener out;
+  CallListener out;
   for (const bool stay : {true, false}) {
     const unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | (stay ? kWaitKillable : 0U);
     out.fd.reset(static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog)));
@@ -46,7 +46,7 @@ Result<SeamsListener> listen_for_seams(const void* program, size_t bytes) {
   return errno_error("seccomp listener", errno);
 }
 
-Seams::Seams(SeamsListener listener, std::vector<int> cgroup)
+Seams::Seams(CallListener listener, std::vector<int> cgroup)
     : listener_(std::move(listener)), cgroup_(std::move(cgroup)) {
   clock_gettime(CLOCK_REALTIME_COARSE, &began_);
 }
@@ -55,13 +55,35 @@ Seams::~Seams() {
   if (shared_ != nullptr) munmap(shared_, sizeof *shared_);
 }
 
+void Seams::learn(CallListener listener) {
+  listener_ = std::move(listener);
+  start_worker();
+}
+
+// A worker that ends now was killed from outside: then its callers are told that there is none.
+void Seams::serve_until(int fd) {
+  for (;;) {
+    pollfd p[2] = {{fd, POLLIN, 0}, {reader_.get(), POLLIN, 0}};
+    if (poll(p, 2, -1) < 0) continue;
+    if (p[0].revents != 0) return;
+    while (serve_worker(reader_.get(), refused_)) {
+    }
+    if ((p[1].revents & (POLLHUP | POLLERR)) != 0) {
+      reader_.reset();
+      listener_.fd.reset();
+    }
+  }
+}
+
 void Seams::watch(PollSet& polls) {
   listener_poll_ = worker_ == 0 ? polls.add(listener_.fd.get(), POLLIN) : -1;
   reader_poll_ = polls.add(reader_.get(), POLLIN);
 }
 
 void Seams::react(const PollSet& polls) {
-  if (polls.ready(reader_poll_) & POLLIN) serve_memory(reader_.get());
+  if (polls.ready(reader_poll_) & POLLIN)
+    while (serve_worker(reader_.get(), refused_)) {
+    }
   if (polls.ready(listener_poll_) & POLLIN) start_worker();
 }
 
@@ -101,6 +123,11 @@ void Seams::answer_all() {
   while (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0) {
     seccomp_notif n{};
     if (ioctl(listener_.fd.get(), SECCOMP_IOCTL_NOTIF_RECV, &n) < 0) continue;
+    if (is_refused(n.data.nr)) {
+      refused_.push_back({n.data.nr, n.data.args[0], {}, {}});
+      refuse(listener_.fd.get(), n.id);
+      continue;
+    }
     closed_ = closed_ || needs_mark(n.data.nr);
     let_through(listener_.fd.get(), n.id);
   }
@@ -119,7 +146,11 @@ bool Seams::clean_up() {
 bool Seams::on_child(pid_t pid) {
   if (worker_ == 0 || pid != worker_) return false;
   worker_ = 0;
+  while (serve_worker(reader_.get(), refused_)) {
+  }
   reader_.reset();
+  if (const uint64_t id = shared_->refusing.exchange(0); id != 0 && listener_.fd)
+    refuse(listener_.fd.get(), id);
   if (shared_->marking.exchange(false)) shared_->closed.store(true);
   for (auto& slot : shared_->waiting)
     if (const uint64_t id = slot.exchange(0); id != 0 && listener_.fd)

@@ -8,32 +8,39 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/base/fd.h"
 #include "daemon/exec/poll_set.h"
+#include "daemon/exec/seam_caller.h"
 #include "daemon/exec/seam_worker.h"
 
 namespace codexos::exec {
 
 /// What seccomp(2) gave for the notify program.
-struct SeamsListener {
+struct CallListener {
   Fd fd;                      // none: the seams stay open
   bool callers_stay = false;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is in force
 };
 
 /// Loads the program into this process and all that it starts. Nothing, and no error, where the
 /// kernel has a listener on it already.
-Result<SeamsListener> listen_for_seams(const void* program, size_t bytes);
+Result<CallListener> listen_for_calls(const void* program, size_t bytes);
 
 class Seams {
  public:
   /// `cgroup`: cgroup.procs files of the task, which its worker joins.
-  Seams(SeamsListener listener, std::vector<int> cgroup);
+  Seams(CallListener listener, std::vector<int> cgroup);
   ~Seams();
   Seams(const Seams&) = delete;
   Seams& operator=(const Seams&) = delete;
+
+  /// From now on this one, with a worker at once: it tells which paths are looked for in vain.
+  void learn(CallListener listener);
+  /// Serves its worker until `fd` is readable.
+  void serve_until(int fd);
 
   void watch(PollSet& polls);
   void react(const PollSet& polls);
@@ -44,19 +51,22 @@ class Seams {
   /// When all processes of the task have gone: starts one that removes what a worker had not
   /// finished. True: it must be waited for.
   bool clean_up();
+  /// What was refused since the last time.
+  std::vector<RefusedCall> take_refused() { return std::exchange(refused_, {}); }
 
  private:
   void start_worker();
   [[noreturn]] void be_worker(int reader);
   void answer_all();
 
-  SeamsListener listener_;
+  CallListener listener_;
   std::vector<int> cgroup_;
   timespec began_{};
   SeamsShared* shared_ = nullptr;
   bool closed_ = false;  // an unmarked process was let through
   pid_t worker_ = 0;
   Fd reader_;
+  std::vector<RefusedCall> refused_;
   int listener_poll_ = -1;
   int reader_poll_ = -1;
 };

@@ -105,6 +105,8 @@ class Shim final : public SessionControl {
   void check_time();
   void check_limits();
   void tell_near(const WatchedLimit& limit, uint64_t used);
+  void tell_refused(const RefusedCall& what);
+  void tell(LinkType type, std::string payload);
   void note_peaks(const Measure& m);
   uint64_t log_bytes() const;
   bool is_measuring() const;
@@ -163,7 +165,10 @@ class Shim final : public SessionControl {
   Meter meter_;
   int64_t measure_at_ = kNever;
   Measure peak_;
-  std::vector<NearLimit> untold_;  // while no daemon listened
+  int64_t refused_told_us_ = 0;
+  const std::string learnt_filter_;  // empty: nothing is learnt
+  std::set<std::string> looked_for_;
+  std::vector<std::pair<LinkType, std::string>> untold_;  // while no daemon listened
   Pause pause_;
   Cause stop_cause_ = Cause::none;
   std::string stop_detail_;
@@ -193,6 +198,7 @@ Shim::Shim(ShimContext& c)
       limits_(c.job->timeout_ms, c.job->idle_timeout_ms),
       watch_(*c.job, static_cast<uint64_t>(sysconf(_SC_NPROCESSORS_ONLN)), cgroup_.counts_memory()),
       meter_(*c.job, alone_ ? c.view : nullptr, cgroup_, std::move(c.layers)),
+      learnt_filter_(c.job->learn && c.view != nullptr ? c.view->seccomp_learn : std::string()),
       pause_(cgroup_) {
   if (job_.log_cap_bytes != Job{}.log_cap_bytes) record_.set_log_cap(job_.log_cap_bytes);
 }
@@ -269,7 +275,12 @@ void Shim::start_main() {
   record_.mark_started(started_.at_us);
   if (watch_.any() && alone_) measure_at_ = started_us_ + LimitWatch::kSoonestUs;
   StepFailure why;
-  if (!main_.start(spec_for(job_.argv, job_.env, job_.cwd), why)) {
+  ChildSpec spec = spec_for(job_.argv, job_.env, job_.cwd);
+  if (!learnt_filter_.empty()) {
+    spec.listened = &learnt_filter_;
+    spec.seams = &seams_;
+  }
+  if (!main_.start(std::move(spec), why)) {
     if (by_hand_)
       std::fprintf(stderr, "codexos-exec: %s: %s\n", why.step.c_str(), why.text.c_str());
     return main_ended(outcome_of(why));
@@ -328,6 +339,7 @@ void Shim::turn() {
   main_.react(polls_, *this);
   for (auto& e : execs_) e->session.react(polls_, *this);
   seams_.react(polls_);
+  for (const auto& what : seams_.take_refused()) tell_refused(what);
   check_time();
   advance();
   if (idle) become_lean();  // last: what runs in this turn would be mapped again
@@ -440,10 +452,33 @@ void Shim::tell_near(const WatchedLimit& limit, uint64_t used) {
   const uint64_t most = job_.*(limit.most);
   const NearLimit near{std::string(limit.row->key), used, most * limit.scale, now_us()};
   main_.tell_owner(near_text(limit, most));
+  tell(LinkType::near_limit, to_binary(near));
+}
+
+// The first sixteen at once, then one a second: a task may ask as often as it likes.
+void Shim::tell_refused(const RefusedCall& what) {
+  constexpr size_t kMostLookedFor = 4096;
+  if (!what.path.empty()) {
+    if (looked_for_.size() < kMostLookedFor && looked_for_.insert(what.path).second)
+      tell(LinkType::refused, to_binary(Refused{-1, 0, what.path, what.program, now_us()}));
+    return;
+  }
+  constexpr int64_t kEachUs = 1'000'000, kAtOnce = 16;
+  const int64_t now = monotonic_us();
+  refused_told_us_ = std::max(refused_told_us_, now - kAtOnce * kEachUs) + kEachUs;
+  if (refused_told_us_ > now) {
+    refused_told_us_ -= kEachUs;
+    return;
+  }
+  tell(LinkType::refused, to_binary(Refused{what.call, what.flags, {}, what.program, now_us()}));
+}
+
+void Shim::tell(LinkType type, std::string payload) {
+  constexpr size_t kMostUntold = 64;
   if (link_.up())
-    link_.send(LinkType::near_limit, to_binary(near));
-  else
-    untold_.push_back(near);
+    link_.send(type, payload);
+  else if (untold_.size() < kMostUntold)
+    untold_.emplace_back(type, std::move(payload));
 }
 
 void Shim::on_measure(LinkMessage&) {
@@ -653,8 +688,7 @@ void Shim::send_state() {
   link_.send(LinkType::state, to_binary(s));
   if (!network_.empty())
     link_.send(LinkType::network, to_binary(network_.sockets), network_.numbers());
-  for (const auto& near : std::exchange(untold_, {}))
-    link_.send(LinkType::near_limit, to_binary(near));
+  for (const auto& [type, payload] : std::exchange(untold_, {})) link_.send(type, payload);
 }
 
 void Shim::on_dial(LinkMessage& m) {

@@ -17,7 +17,7 @@ struct ShimContext {
   int link_fd = -1;  // to the daemon, or -1 by hand; the shim closes it
   const Job* job = nullptr;
   std::vector<Fd>* fds = nullptr;  // passed descriptors, by the indices that the job names
-  SeamsListener seams;
+  CallListener seams;
   Network network;
   const View* view = nullptr;  // where scratch space is; null: there is none
   std::vector<Fd> layers;      // what is held back, where the job has a disk limit

@@ -81,7 +81,7 @@ Status drop_bounding_set(Sandbox& s);
 Status drop_capabilities(Sandbox& s);
 Status no_new_privileges(Sandbox& s);
 Status hide_from_payload(Sandbox& s);
-Status listen_to_renames(Sandbox& s);
+Status listen_to_calls(Sandbox& s);
 Status filter_arguments(Sandbox& s);
 Status filter_syscalls(Sandbox& s);
 Status end_set_up(Sandbox& s);

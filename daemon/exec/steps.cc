@@ -73,7 +73,7 @@ constexpr Step kJobSteps[] = {
     {"landlock", enter_second_wall},
     {"capabilities", drop_capabilities},
     {"hide the shim", hide_from_payload},
-    {"seams of the overlays", listen_to_renames},
+    {"calls that are answered", listen_to_calls},
     {"seccomp, end of the set-up", end_set_up},
 };
 
@@ -100,7 +100,8 @@ bool check_view(const View& view, StepFailure& why) {
     text = "the plan maps to host uid or gid 0";
   else if (view.uid.inside == 0)
     text = "the plan maps to uid 0 inside";
-  else if (view.seccomp_allow.empty() || view.seccomp_deny.empty() || view.seccomp_seal.empty())
+  else if (view.seccomp_allow.empty() || view.seccomp_deny.empty() || view.seccomp_seal.empty() ||
+           (!view.seccomp_notify.empty() && view.seccomp_seal_told.empty()))
     text = "the plan has no seccomp filters";
   else if (view.mounts.empty())
     text = "the plan has an empty view";

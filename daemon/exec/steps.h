@@ -36,7 +36,7 @@ struct Sandbox {
   LandlockRuleset wall;
   std::vector<Fd>
       seal;  // tmpfs mounts that become read-only when nothing is put into them any more
-  SeamsListener seams;
+  CallListener seams;
   Network network;
   std::vector<Fd> layers;  // what is held back, where the job has a disk limit: O_PATH
 };

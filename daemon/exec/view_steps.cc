@@ -33,7 +33,7 @@ bool within(const std::string& path, const std::string& dir) {
 }
 
 /// What a mount of the view is to the tasks that are started from one template.
-enum class Place {
+enum class SharedPlace {
   shared,       // lies in the root, or in what is mounted there read-only: the template has it
   mount_point,  // the task's own, and the template has a place for it (/proc, /tmp, HOME)
   aside,        // read-only, in something of the task's own (/proc/sys): the template has it aside
@@ -47,23 +47,23 @@ bool is_private(const Mount& m) {
 }
 
 /// One for each mount of the view.
-std::vector<Place> places_of(const View& view) {
+std::vector<SharedPlace> places_of(const View& view) {
   struct Cover {
     const std::string* target;
-    Place inside;
+    SharedPlace inside;
   };
   std::vector<Cover> covers;
-  std::vector<Place> out;
+  std::vector<SharedPlace> out;
   for (const auto& m : view.mounts) {
-    Place place = Place::shared;
+    SharedPlace place = SharedPlace::shared;
     for (const auto& c : covers)
       if (within(m.target, *c.target)) place = c.inside;
     if (is_private(m)) {
-      if (place == Place::shared) place = Place::mount_point;
-      covers.push_back({&m.target, Place::own});
-    } else if (is_unit(m) && place == Place::own) {
-      place = Place::aside;
-      covers.push_back({&m.target, Place::in_aside});
+      if (place == SharedPlace::shared) place = SharedPlace::mount_point;
+      covers.push_back({&m.target, SharedPlace::own});
+    } else if (is_unit(m) && place == SharedPlace::own) {
+      place = SharedPlace::aside;
+      covers.push_back({&m.target, SharedPlace::in_aside});
     }
     out.push_back(place);
   }
@@ -98,13 +98,14 @@ Status start_root_of_helper(Sandbox& s) {
 }
 
 Status put_view(Sandbox& s) {
-  const auto places = s.shared_units ? places_of(*s.view) : std::vector<Place>();
+  const auto places = s.shared_units ? places_of(*s.view) : std::vector<SharedPlace>();
   for (size_t i = 0; i < s.view->mounts.size(); ++i) {
     const Mount& m = s.view->mounts[i];
     if (m.target == "/") continue;  // the root is there already
-    const Place place = s.shared_units ? places[i] : Place::own;
-    if (place == Place::shared || place == Place::in_aside) continue;
-    CODEXOS_TRY(place == Place::aside ? put_clone(s, m.target) : put_mount(s, m, *s.view_fds));
+    const SharedPlace place = s.shared_units ? places[i] : SharedPlace::own;
+    if (place == SharedPlace::shared || place == SharedPlace::in_aside) continue;
+    CODEXOS_TRY(place == SharedPlace::aside ? put_clone(s, m.target)
+                                            : put_mount(s, m, *s.view_fds));
   }
   return {};
 }
@@ -159,8 +160,8 @@ Status put_shared_root(Sandbox& s) {
   for (size_t i = 0; i < places.size(); ++i) {
     const Mount& m = s.view->mounts[i];
     if (m.target == "/") continue;
-    if (places[i] == Place::shared) CODEXOS_TRY(put_mount(s, m, *s.view_fds));
-    if (places[i] == Place::mount_point) CODEXOS_TRY(make_dirs_below(s.root.get(), m.target));
+    if (places[i] == SharedPlace::shared) CODEXOS_TRY(put_mount(s, m, *s.view_fds));
+    if (places[i] == SharedPlace::mount_point) CODEXOS_TRY(make_dirs_below(s.root.get(), m.target));
   }
   s.seal.push_back(std::move(s.root));
   forget_parent(s);
@@ -172,7 +173,7 @@ Status put_units_aside(Sandbox& s) {
   s.root.reset(open(kAside, O_PATH | O_DIRECTORY | O_CLOEXEC));
   const auto places = places_of(*s.view);
   for (size_t i = 0; i < places.size(); ++i)
-    if (places[i] == Place::aside || places[i] == Place::in_aside)
+    if (places[i] == SharedPlace::aside || places[i] == SharedPlace::in_aside)
       CODEXOS_TRY(put_mount(s, s.view->mounts[i], *s.view_fds));
   s.root.reset();
   forget_parent(s);

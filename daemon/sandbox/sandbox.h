@@ -74,9 +74,19 @@ struct SeccompPrograms {
   std::string allow;
   std::string deny;
   std::string seal;
-  std::string notify;  // empty: the profile has none
+  // With a listener; empty: the profile has none.
+  std::string notify;
+  std::string learn;
+  std::string seal_told;  // instead of seal where there is a listener
 };
 Result<SeccompPrograms> seccomp_programs(wire::SeccompProfile p);
+/// A call that was refused by a row that tells: "unshare CLONE_NEWUSER", and the row's reason.
+struct ToldCall {
+  std::string what;
+  std::string why;
+};
+/// `first`: the call's first argument. Nothing for calls of other rows.
+std::optional<ToldCall> told_call(int number, uint64_t first);
 /// Rows of the filter for documentation: "name: action: why".
 std::vector<std::string> seccomp_table(wire::SeccompProfile p);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The syscall filter of a task and of the shim beside it: four BPF programs per profile.
+// The syscall filter of a task and of the shim beside it: some BPF programs per profile.
 //
 //   allow  what is not in kAllowed answers ENOSYS (programs then fall back), known-denied calls
 //   answer
@@ -8,8 +8,14 @@
 //   deny   allows by default and refuses by argument (denials()). Loaded with it.
 //   seal   allows by default and refuses what the set-up still did (kSetUp, is_of_set_up), as the
 //          tables say. Loaded last.
-//   notify allows by default and asks the shim's worker where an overlay would show that it is one
-//          (kNotified; daemon/exec/seam_worker.h). Loaded only where there is an overlay.
+//   notify allows by default and asks the shim's worker (daemon/exec/seam_worker.h) where an
+//   overlay
+//          would show that it is one (kNotified), and about what it refuses and tells (is_told).
+//          The seal then is one without those rows: an errno outranks the question. What is told is
+//          only what the kernel refuses as well, without the capability or the namespace that it
+//          takes, so that nothing hangs on the worker. Loaded where there is an overlay.
+//   learn  instead asks about every call that names a path (kNaming), for the task's programs only:
+//          the worker itself makes such calls.
 //
 // Two for the refusals, because libseccomp drops a conditional denial in silence when the same
 // program also allows the call without conditions: TIOCSTI got through that way. The kernel runs
@@ -244,17 +250,20 @@ constexpr Ioctl kIoctls[] = {
 
 struct NamespaceFlag {
   uint64_t flag;
+  const char* name;
   In in;
   Why why;
 };
 constexpr NamespaceFlag kNamespaces[] = {
-    {CLONE_NEWUSER, In::default_only, "a user namespace gives capabilities over kernel code"},
-    {CLONE_NEWNS, In::default_only, "needs a capability; refused at once"},
-    {CLONE_NEWPID, In::default_only, "needs a capability; refused at once"},
-    {CLONE_NEWNET, In::default_only, "a network namespace gives the whole of nf_tables"},
-    {CLONE_NEWIPC, In::default_only, "needs a capability; refused at once"},
-    {CLONE_NEWUTS, In::default_only, "needs a capability; refused at once"},
-    {CLONE_NEWCGROUP, In::default_only, "needs a capability; refused at once"},
+    {CLONE_NEWUSER, "CLONE_NEWUSER", In::default_only,
+     "a user namespace gives capabilities over kernel code"},
+    {CLONE_NEWNS, "CLONE_NEWNS", In::default_only, "needs a capability; refused at once"},
+    {CLONE_NEWPID, "CLONE_NEWPID", In::default_only, "needs a capability; refused at once"},
+    {CLONE_NEWNET, "CLONE_NEWNET", In::default_only,
+     "a network namespace gives the whole of nf_tables"},
+    {CLONE_NEWIPC, "CLONE_NEWIPC", In::default_only, "needs a capability; refused at once"},
+    {CLONE_NEWUTS, "CLONE_NEWUTS", In::default_only, "needs a capability; refused at once"},
+    {CLONE_NEWCGROUP, "CLONE_NEWCGROUP", In::default_only, "needs a capability; refused at once"},
 };
 constexpr uint64_t kCloneNewtime = 0x80;  // linux/sched.h; clone(2) reads it as exit signal bits
 
@@ -369,6 +378,15 @@ bool is_of_set_up(const Denial& d) {
   return call == "clone" || call == "unshare" || (call == "socket" && d.err == EPROTONOSUPPORT);
 }
 
+/// What `nested` would allow: refused so that it is told, since there is an option.
+bool is_told(const Group& g) { return g.answer == Answer::eperm && g.in == In::default_only; }
+bool is_told(const Denial& d) { return d.in == In::default_only && is_of_set_up(d); }
+
+/// Calls that name a path, for --learn: what was looked for, whatever was to be done with it.
+constexpr const char* kNaming =
+    "open openat creat stat lstat newfstatat statx access faccessat faccessat2=439 readlink "
+    "readlinkat execve execveat chdir";
+
 /// personality(2): allowed by value, so it lives in the allow program.
 constexpr uint64_t kPersonalities[] = {0, kLow32, ADDR_NO_RANDOMIZE};
 constexpr Why kPersonalityWhy =
@@ -448,36 +466,56 @@ Result<std::string> make_allow(SeccompProfile p) {
   return export_bpf(f.get());
 }
 
-Status add_denials(void* filter, SeccompProfile p, bool of_set_up) {
-  for (const auto& d : denials())
-    if (applies(d.in, p) && is_of_set_up(d) == of_set_up)
-      CODEXOS_TRY(add(filter, SCMP_ACT_ERRNO(static_cast<unsigned>(d.err)), d.call, d.when));
-  return {};
+/// The calls of the set-up that are refused so that it is told.
+std::vector<std::string> told_calls() {
+  const auto of_set_up = split(kSetUp);
+  std::vector<std::string> out;
+  for (const auto& g : kCalls)
+    if (is_told(g))
+      for (auto& call : split(g.calls))
+        if (std::find(of_set_up.begin(), of_set_up.end(), call) != of_set_up.end())
+          out.push_back(std::move(call));
+  return out;
 }
 
-Result<std::string> make_seal(SeccompProfile p) {
+enum class Told : int { refused_here, refused_by_listener };
+
+Result<std::string> make_seal(SeccompProfile p, Told told) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
-  const auto table = answers(p);
+  auto table = answers(p);
+  if (told == Told::refused_by_listener)
+    for (const auto& call : told_calls()) table[call] = Answer::allow;
   for (const auto& call : split(kSetUp)) {
     const auto row = table.find(call);
     const Answer answer = row == table.end() ? Answer::enosys : row->second;
     if (answer != Answer::allow) CODEXOS_TRY(add(f.get(), action_of(answer), call, {}));
   }
-  CODEXOS_TRY(add_denials(f.get(), p, true));
+  for (const auto& d : denials()) {
+    if (!applies(d.in, p) || !is_of_set_up(d)) continue;
+    if (told == Told::refused_by_listener && is_told(d)) continue;
+    CODEXOS_TRY(add(f.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(d.err)), d.call, d.when));
+  }
   return export_bpf(f.get());
 }
 
 Result<std::string> make_deny(SeccompProfile p) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
-  CODEXOS_TRY(add_denials(f.get(), p, false));
+  for (const auto& d : denials())
+    if (applies(d.in, p) && !is_of_set_up(d))
+      CODEXOS_TRY(add(f.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(d.err)), d.call, d.when));
   return export_bpf(f.get());
 }
 
-/// None in `nested`: a program with a sandbox of its own may want a listener, and there is one for
-/// each process only (seccomp_unotify(2), EBUSY).
-Result<std::string> make_notify(SeccompProfile p) {
-  if (p == SeccompProfile::nested) return std::string();
+/// Of the seams, and what else is to be asked about.
+enum class Further : int { told, naming };
+
+Result<std::string> make_notify(Further further) {
   CODEXOS_ASSIGN(const Filter f, make_filter(SCMP_ACT_ALLOW));
+  const bool told = further == Further::told;
+  for (const auto& call : told ? told_calls() : split(kNaming))
+    CODEXOS_TRY(add(f.get(), SCMP_ACT_NOTIFY, call, {}));
+  for (const auto& d : denials())
+    if (told && is_told(d)) CODEXOS_TRY(add(f.get(), SCMP_ACT_NOTIFY, d.call, d.when));
   for (const auto& n : kNotified) {
     std::vector<scmp_arg_cmp> when;
     if (n.flags >= 0)
@@ -491,9 +529,14 @@ Result<std::string> make_notify(SeccompProfile p) {
 Result<SeccompPrograms> compile(SeccompProfile p) {
   SeccompPrograms out;
   CODEXOS_ASSIGN(out.allow, make_allow(p));
-  CODEXOS_ASSIGN(out.seal, make_seal(p));
+  CODEXOS_ASSIGN(out.seal, make_seal(p, Told::refused_here));
   CODEXOS_ASSIGN(out.deny, make_deny(p));
-  CODEXOS_ASSIGN(out.notify, make_notify(p));
+  // None in `nested`: a program with a sandbox of its own may want a listener, and there is one for
+  // each process only (seccomp_unotify(2), EBUSY).
+  if (p == SeccompProfile::nested) return out;
+  CODEXOS_ASSIGN(out.notify, make_notify(Further::told));
+  CODEXOS_ASSIGN(out.learn, make_notify(Further::naming));
+  CODEXOS_ASSIGN(out.seal_told, make_seal(p, Told::refused_by_listener));
   return out;
 }
 
@@ -515,6 +558,22 @@ Result<SeccompPrograms> seccomp_programs(SeccompProfile p) {
   static const std::array<Result<SeccompPrograms>, 2> kCompiled = {
       compile(SeccompProfile::default_), compile(SeccompProfile::nested)};
   return kCompiled.at(p == SeccompProfile::nested ? 1 : 0);
+}
+
+std::optional<ToldCall> told_call(int number, uint64_t first) {
+  for (const auto& g : kCalls) {
+    if (!is_told(g)) continue;
+    for (const auto& call : split(g.calls))
+      if (const auto nr = number_of(call); nr.ok() && *nr == number)
+        return ToldCall{bare(call), g.why.text};
+  }
+  for (const char* call : {"clone", "unshare"}) {
+    if (const auto nr = number_of(call); !nr.ok() || *nr != number) continue;
+    for (const auto& row : kNamespaces)
+      if ((first & row.flag) != 0)
+        return ToldCall{std::string(call) + " " + row.name, row.why.text};
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string> seccomp_table(SeccompProfile p) {

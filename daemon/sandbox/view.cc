@@ -259,6 +259,8 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   v.seccomp_deny = std::move(programs.deny);
   v.seccomp_seal = std::move(programs.seal);
   v.seccomp_notify = std::move(programs.notify);
+  v.seccomp_learn = std::move(programs.learn);
+  v.seccomp_seal_told = std::move(programs.seal_told);
   v.key = key_of(v);
   return v;
 }

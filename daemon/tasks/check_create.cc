@@ -100,6 +100,10 @@ Status check_network(const wire::TaskCreate& c) {
 Status check_features(const wire::TaskCreate& c) {
   if (c.isolation != wire::Isolation::full)
     return unsupported("isolation " + std::string(name_of(c.isolation)));
+  if (c.learn && c.seccomp == wire::SeccompProfile::nested)
+    return invalid(
+        "learn needs seccomp default: programs with a sandbox of their own want the only "
+        "listener there is");
   return check_network(c);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/tasks/explain.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "core/base/path.h"
@@ -105,6 +107,21 @@ Result<std::vector<policy::Reason>> denials(const std::string& task, Store& stor
 }
 
 }  // namespace
+
+std::optional<policy::MissingPath> look_for(const std::string& path, const TaskRow& row,
+                                            Planner& planner) {
+  struct stat st {};
+  const std::string plain = normal_path(path);
+  if (is_own(plain) || stat(plain.c_str(), &st) != 0) return std::nullopt;
+  const auto stored = json::decode<StoredCreate>(row.create_json, json::Unknown::ignore);
+  if (!stored.ok()) return std::nullopt;
+  const auto inside = planner.inside(stored->create.caller_env, stored->uid, stored->gid,
+                                     stored->policy.rights, row.task.workspace);
+  if (!inside.ok()) return std::nullopt;
+  Missing missing(*inside);
+  if (!missing.look(plain, false)) return std::nullopt;
+  return missing.take().front();
+}
 
 Result<policy::Why> explain_task(const TaskRow& row, Store& store, Planner& planner, Depth depth) {
   CODEXOS_ASSIGN(const policy::Known known, gather(row, planner));

@@ -50,6 +50,7 @@ void copy_to_job(const wire::TaskCreate& c, Job& job) {
   job.rows = c.rows;
   job.cols = c.cols;
   job.owned = c.owned;
+  job.learn = c.learn;
 }
 
 std::string access_of(const Mount& m) {

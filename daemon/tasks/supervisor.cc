@@ -340,6 +340,7 @@ void Supervisor::start_is_over(Running& r) {
 void Supervisor::remember(Running& r, const wire::TaskCreate& create) {
   r.timeout_ms = create.limits.timeout_ms;
   r.apply = create.apply;
+  r.learns = create.learn;
 }
 
 void Supervisor::listen(Running& r) {
@@ -373,6 +374,7 @@ void Supervisor::on_message(const std::string& id, LinkMessage& m) {
       Row{LinkType::dialled, &Supervisor::on_dialled},
       Row{LinkType::measured, &Supervisor::on_measured},
       Row{LinkType::near_limit, &Supervisor::on_near_limit},
+      Row{LinkType::refused, &Supervisor::on_refused},
   };
   Running* r = find_running(id);
   if (r == nullptr) return;

@@ -190,6 +190,7 @@ class Supervisor {
     // Of the request, which row has as JSON.
     uint64_t timeout_ms = 0;
     wire::ApplyWhen apply = wire::ApplyWhen::never;
+    bool learns = false;
     std::unique_ptr<Helper> helper;  // null: no link (not adopted yet, or lost)
     Fd client;                       // a duplicate until the shim serves it: for a failed start
     std::unique_ptr<Again> again;    // null: it runs, or a second helper was tried
@@ -261,6 +262,7 @@ class Supervisor {
 
   // its limits, and what it uses
   void on_near_limit(Running& r, LinkMessage& m);
+  void on_refused(Running& r, LinkMessage& m);
   void on_measured(Running& r, LinkMessage& m);
   void measured(Running& r, const Result<Measure>& what);
   void measure_layers(wire::TaskStats stats, const TaskRow& row, OnStats done);

@@ -308,7 +308,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   if (ran && t.exit_code != 0 && !r.on_failure.empty())
     r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
   if (r.unsettled) t.changes_state = "waiting";
-  if (t.exit_code != 0) add_refusals(row, r.end_note);
+  if (t.exit_code != 0 || r.learns) add_refusals(row, r.end_note);
 
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {

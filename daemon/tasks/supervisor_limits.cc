@@ -3,8 +3,11 @@
 #include "core/base/binary.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/quote.h"
+#include "core/base/text.h"
 #include "core/json/json.h"
 #include "core/os/disk_use.h"
+#include "daemon/tasks/explain.h"
 #include "daemon/tasks/limits.h"
 #include "daemon/tasks/supervisor.h"
 
@@ -52,6 +55,32 @@ void Supervisor::on_near_limit(Running& r, LinkMessage& m) {
     e.limit = told->limit;
     e.used = told->used;
     e.most = told->most;
+  });
+  if (!s.ok()) log_line(LogLevel::warning, "task " + r.row.task.id, s.error().message);
+}
+
+/// A call that the filter refused, with the option under which it would not.
+void Supervisor::on_refused(Running& r, LinkMessage& m) {
+  const auto told = from_binary<Refused>(m.payload);
+  if (!told.ok() || r.end_row || r.finished) return;
+  const auto call = told_call(told->call, told->flags);
+  const auto path = told->path.empty() ? std::nullopt : look_for(told->path, r.row, p_.planner);
+  if ((!call && !path) || (path && !is_utf8(path->path))) return;
+  settle();
+  const auto s = add_event(r.row, wire::EventType::denied, [&](wire::Event& e) {
+    e.ts = format_time(told->at_us);
+    if (path) {
+      e.what = path->hidden ? "hidden" : "path";
+      e.target = path->path;
+      e.hint = "--show " + quote_shell(path->path);
+      return;
+    }
+    e.what = "call";
+    e.target = call->what;
+    e.detail = call->why;
+    if (is_utf8(told->program) && !told->program.empty())
+      e.detail = told->program + ": " + call->why;
+    e.hint = "--seccomp nested";
   });
   if (!s.ok()) log_line(LogLevel::warning, "task " + r.row.task.id, s.error().message);
 }

@@ -62,6 +62,10 @@ std::string below(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
 }
 
+bool is_users_own(std::string_view xattr) {
+  return xattr.starts_with("user.") && !xattr.starts_with("user.overlay.");
+}
+
 }  // namespace
 
 Facts facts_of(const struct stat& st) {
@@ -113,21 +117,37 @@ std::set<std::string> names_in(int dir) {
   }
 }
 
-std::map<std::string, std::string> user_xattrs(int fd) {
+std::map<std::string, std::string> xattrs_of(int fd, bool (*wanted)(std::string_view)) {
   std::map<std::string, std::string> out;
-  // Left as they are. The kernel makes room for as much as is asked for, and few files have any.
-  constexpr size_t kFew = 512;
+  // Left as they are. The kernel makes room for as much as is asked for, and most are small.
+  constexpr size_t kSmall = 512;
   char names[kMaxXattrBytes], value[kMaxXattrBytes];
-  ssize_t n = fd < 0 ? -1 : flistxattr(fd, names, kFew);
+  ssize_t n = fd < 0 ? -1 : flistxattr(fd, names, kSmall);
   if (n < 0 && fd >= 0 && errno == ERANGE) n = flistxattr(fd, names, sizeof names);
   for (ssize_t i = 0; i < n;) {
     const std::string_view name(names + i);
     i += static_cast<ssize_t>(name.size()) + 1;
-    if (!name.starts_with("user.") || name.starts_with("user.overlay.")) continue;
-    const ssize_t got = fgetxattr(fd, name.data(), value, sizeof value);
+    if (!wanted(name)) continue;
+    ssize_t got = fgetxattr(fd, name.data(), value, kSmall);
+    if (got < 0 && errno == ERANGE) got = fgetxattr(fd, name.data(), value, sizeof value);
     if (got >= 0) out.emplace(name, std::string(value, static_cast<size_t>(got)));
   }
   return out;
+}
+
+std::map<std::string, std::string> user_xattrs(int fd) { return xattrs_of(fd, is_users_own); }
+
+bool may_have_user_xattrs(int dir, const std::string& name) {
+  constexpr long kListxattrat = 465;  // Linux 6.13; one call instead of three
+  char names[512];
+  const long n = syscall(kListxattrat, dir, name.c_str(), AT_SYMLINK_NOFOLLOW, names, sizeof names);
+  if (n < 0) return errno != EOPNOTSUPP;
+  for (long i = 0; i < n;) {
+    const std::string_view one(names + i);
+    i += static_cast<long>(one.size()) + 1;
+    if (is_users_own(one)) return true;
+  }
+  return false;
 }
 
 bool same_bytes(int a, int b) {

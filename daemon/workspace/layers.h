@@ -134,8 +134,12 @@ Fd open_below(int root, const std::string& path, int flags);
 Result<std::string> read_link_below(int root, const std::string& path);
 /// Names in the open folder `dir`, whatever its offset; none when it is not one.
 std::set<std::string> names_in(int dir);
+/// The attributes of an open file or folder that are wanted; none where there can be none.
+std::map<std::string, std::string> xattrs_of(int fd, bool (*wanted)(std::string_view name));
 /// user.* attributes without user.overlay.*, which are ours. Empty where there can be none.
 std::map<std::string, std::string> user_xattrs(int fd);
+/// Whether `name` in the folder `dir` may have any of them; false is certain.
+bool may_have_user_xattrs(int dir, const std::string& name);
 /// Whether both descriptors read the same bytes from where they stand.
 bool same_bytes(int a, int b);
 

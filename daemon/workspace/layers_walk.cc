@@ -162,6 +162,9 @@ class LayerWalk {
       d.mode = false;  // a link has none that counts
       d.content = !one.ok() || !two.ok() || *one != *two;
     } else if (d.after->is_file()) {
+      // Seldom anything else than the size has to be looked at.
+      d.content = d.after->size != d.before->size;
+      if (d.content && !may_have_user_xattrs(now, name) && !may_have_user_xattrs(was, name)) return;
       const Fd one = open_below(now, name, O_RDONLY), two = open_below(was, name, O_RDONLY);
       d.xattrs = one && two && user_xattrs(one.get()) != user_xattrs(two.get());
       d.content = other_content(d, one.get(), two.get());

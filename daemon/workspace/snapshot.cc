@@ -24,7 +24,6 @@ namespace {
 
 constexpr size_t kMaxManifest = 1 << 30;
 constexpr size_t kCopyAtOnce = 16 << 20;
-constexpr size_t kXattrRoom = 65536;
 
 std::string below(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : dir + "/" + name;
@@ -32,20 +31,7 @@ std::string below(const std::string& dir, const std::string& name) {
 
 /// All user.* attributes of an open file or folder, our markers among them.
 std::map<std::string, std::string> all_user_xattrs(int fd) {
-  std::map<std::string, std::string> out;
-  std::string names(kXattrRoom, '\0');
-  const ssize_t n = flistxattr(fd, names.data(), names.size());
-  for (ssize_t at = 0; at < n;) {
-    const std::string name(names.data() + at);
-    at += static_cast<ssize_t>(name.size()) + 1;
-    if (name.compare(0, 5, "user.") != 0) continue;
-    std::string value(kXattrRoom, '\0');
-    const ssize_t got = fgetxattr(fd, name.c_str(), value.data(), value.size());
-    if (got < 0) continue;
-    value.resize(static_cast<size_t>(got));
-    out.emplace(name, std::move(value));
-  }
-  return out;
+  return xattrs_of(fd, [](std::string_view name) { return name.starts_with("user."); });
 }
 
 bool is_same_entry(const SnapshotEntry& a, const SnapshotEntry& b) {

@@ -19,8 +19,8 @@ constexpr std::array<Check, sizeof...(T)> checks_of{fuzz::check_binary<T>...};
 constexpr auto kChecks =
     checks_of<Plan, View, Job, Overlay, ExitFrame, SpawnRequest, PidInfo, StepFailure, Started,
               Ended, EndAck, AttachClient, ExecRequest, ExecEnded, SignalRequest, StopRequest,
-              PauseState, OwnerState, NetSockets, DialRequest, Dialled, Measure, NearLimit, Hello,
-              ShimState>;
+              PauseState, OwnerState, NetSockets, DialRequest, Dialled, Measure, NearLimit, Refused,
+              Hello, ShimState>;
 
 }  // namespace
 

@@ -246,9 +246,9 @@ TEST_CASE("help fits a screen and ends with two examples") {
       ++lines;
     }
     CHECK(lines <= 48);
-    const std::string last = "  " + std::string(c.examples[1].line) + "\n      " +
-                             std::string(c.examples[1].does) + "\n";
-    CHECK(text.ends_with(last));
+    for (const Example& e : c.examples)
+      CHECK(text.find("\n  " + std::string(e.line)) != std::string::npos);
+    CHECK(text.ends_with(std::string(c.examples[1].does) + "\n"));
   }
 }
 

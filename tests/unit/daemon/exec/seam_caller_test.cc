@@ -125,8 +125,9 @@ TEST_CASE("what the worker may not read, the shim reads for it") {
     _exit(std::strcmp(path.text(), kText) == 0 || *path.text() == '\0' ? 0 : 4);
   }
   close(pair[1]);
+  std::vector<RefusedCall> refused;
   for (pollfd p{pair[0], POLLIN, 0}; poll(&p, 1, 10000) == 1 && (p.revents & POLLHUP) == 0;)
-    serve_memory(pair[0]);
+    serve_worker(pair[0], refused);
   int status = 1;
   waitpid(worker, &status, 0);
   close(pair[0]);

@@ -49,7 +49,7 @@ bool install(const std::string& bpf) {
 // Runs all probes in a child behind the programs; errno per probe, 9999: the child never got
 // there.
 std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
-                     const std::string& further = {}) {
+                     const std::string& further = {}, const std::string& seal = {}) {
   const auto programs = seccomp_programs(profile);
   REQUIRE(programs.ok());
   const size_t size = probes.size() * sizeof(int);
@@ -59,7 +59,7 @@ std::vector<int> run(SeccompProfile profile, const std::vector<Probe>& probes,
   const pid_t pid = fork();
   if (pid == 0) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install(programs->allow) ||
-        !install(programs->deny) || !install(programs->seal) ||
+        !install(programs->deny) || !install(seal.empty() ? programs->seal : seal) ||
         (!further.empty() && !install(further)))
       _exit(1);
     for (size_t i = 0; i < probes.size(); ++i) {
@@ -299,6 +299,37 @@ TEST_CASE("calls that show an overlay's seams wait for an answer, in the default
     CAPTURE(probes[i].name);
     CHECK(seen[i] == probes[i].expected);
   }
+}
+
+TEST_CASE("what is told is refused all the same, by the seal or by whoever listens") {
+  const auto programs = seccomp_programs(SeccompProfile::default_);
+  REQUIRE(programs.ok());
+  // Without a listener a call that would be asked about answers ENOSYS: never more than before.
+  const std::vector<Probe> told{
+      {"mount", ENOSYS, [] { return syscall(SYS_mount, 0, 0, 0, 0, 0); }},
+      {"setns", ENOSYS, [] { return syscall(SYS_setns, -1, 0); }},
+      {"unshare", ENOSYS, [] { return syscall(SYS_unshare, CLONE_NEWUSER); }},
+      {"unshare of files", 0, [] { return syscall(SYS_unshare, CLONE_FILES); }},
+      {"clone", ENOSYS, [] { return syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0); }},
+  };
+  // What the kernel itself would not refuse is not told, and stays refused by the seal.
+  const std::vector<Probe> silent{
+      {"keyctl", EPERM, [] { return syscall(SYS_keyctl, 0, 0, 0, 0, 0); }},
+      {"openat2", ENOSYS, [] { return syscall(437, -1, 0, 0, 0); }},
+      {"unshare of the clock", EPERM, [] { return syscall(SYS_unshare, 0x80); }},
+      {"netlink of netfilter", EPROTONOSUPPORT, [] { return syscall(SYS_socket, 16, 3, 12); }},
+  };
+  for (const auto* probes : {&told, &silent}) {
+    const auto seen = run(SeccompProfile::default_, *probes, programs->notify, programs->seal_told);
+    for (size_t i = 0; i < probes->size(); ++i) {
+      CAPTURE((*probes)[i].name);
+      CHECK(seen[i] == (*probes)[i].expected);
+    }
+  }
+  CHECK(told_call(SYS_mount, 0)->what == "mount");
+  CHECK(told_call(SYS_unshare, CLONE_NEWUSER)->what == "unshare CLONE_NEWUSER");
+  CHECK(!told_call(SYS_unshare, CLONE_FILES).has_value());
+  CHECK(!told_call(SYS_keyctl, 0).has_value());
 }
 
 TEST_CASE("every row of the syscall table says why") {
