@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Scripts are clean by shellcheck.
 # needs: shellcheck
+# timeout: 300
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
