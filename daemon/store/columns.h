@@ -117,7 +117,12 @@ class ColumnReader {
     } else if constexpr (std::is_integral_v<T>) {
       x = static_cast<T>(s_.column_int());
     } else {
-      CODEXOS_ASSIGN(const json::Value v, json::parse(s_.column_text()));
+      const std::string text = s_.column_text();
+      if (text == "{}" || text == "[]") {  // most labels, notes and limits
+        x = T();
+        return {};
+      }
+      CODEXOS_ASSIGN(const json::Value v, json::parse(text));
       return json::from_value(v, x, json::Unknown::ignore);
     }
     return {};
