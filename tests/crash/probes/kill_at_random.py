@@ -138,7 +138,8 @@ for t in tasks:
     if code == 124:
         wrong.append("%s: wait hangs: %s" % (t.id, err))
     elif not t.killed and code != t.code:
-        wrong.append("%s: exit %d instead of %d: %s" % (t.id, code, t.code, err.strip()))
+        row = json.loads(run("--json", "inspect", t.id)[1] or "{}")
+        wrong.append("%s: exit %d instead of %d: %s: %s" % (t.id, code, t.code, row.get("cause"), row.get("detail")))
     elif t.killed and code == 0:
         wrong.append("%s: exit 0 though its %s was killed" % (t.id, t.killed))
     ends = [e for e in map(json.loads, run("--json", "events", t.id)[1].splitlines()) if e["type"] == "task.ended"]
