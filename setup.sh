@@ -53,7 +53,7 @@ clang-tidy|clang-tidy|150|static checks
 shellcheck|shellcheck|40|checks the scripts
 mandoc|mandoc|2|checks the manual pages
 bubblewrap|bwrap|1|the benchmark measures against it; runs inside a nested task
-strace|strace|3|runs inside a task
+strace|strace|3|runs inside a task; records what is said to the daemon, and breaks its calls
 gdb|gdb|60|runs inside a task
 make|make|1|runs inside a task
 nodejs|node|60|runs inside a task
