@@ -60,6 +60,8 @@ nodejs|node|60|runs inside a task
 npm|npm|60|runs inside a task
 zsh|zsh|15|its completion
 fish|fish|20|its completion
+tmux|tmux|2|a terminal that people use
+less|less|1|takes the whole of that terminal
 busybox-static|busybox|2|a static program inside a task
 musl-tools|musl-gcc|3|a musl program inside a task
 python3-jsonschema|lib/python3/dist-packages/jsonschema/__init__.py|2|what is printed against the schemas
