@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bash and zsh, each as a person uses it, offer every verb that the help names, the options of a verb and their
+# bash, zsh and fish, each as a person uses it, offer every verb that the help names, the options of a verb and their
 # values, and the tasks of the daemon that runs. Where there is no daemon, and no program, they offer less and say nothing.
-# needs: python3 zsh
+# needs: python3
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -10,6 +10,7 @@ work
 mkdir zsh
 codexos completion bash >bashrc
 codexos completion zsh >zsh/_codexos
+codexos completion fish >config.fish
 # Lists at once, a candidate a line, whatever their number.
 cat >>bashrc <<'R'
 bind 'set completion-query-items 0' 'set page-completions off' 'set completion-display-width 0'
@@ -35,6 +36,11 @@ terminal() { # LINE COMMAND...
 }
 offers_of_bash() { terminal "$1" bash --noprofile --rcfile bashrc -i; }
 offers_of_zsh() { terminal "$1" env ZDOTDIR="$PWD/zsh" zsh -d -i; }
+offers_of_fish() {
+  expect_ok env XDG_CONFIG_HOME="$PWD/fish" fish --no-config -c 'source config.fish; complete -C "$argv[1]"' "$1"
+  expect_eq "$err" '' "fish behind '$1'"
+  offered=$out
+}
 # offers SHELL LINE WORD...: each WORD is offered. What was typed ahead may keep a shell from listing, so it gets its time.
 offers() {
   local shell=$1 line=$2 word missing
@@ -57,7 +63,8 @@ verbs=$(cut -d' ' -f1 lines | sort -u)
 for verb in run ps inspect net snapshot apply doctor daemon help; do expect_has " $(xargs <<<"$verbs") " " $verb "; done
 expect_has " $(xargs <<<"$nouns") " ' daemon '
 
-shells=(bash zsh)
+shells=()
+for shell in bash zsh fish; do ! command -v $shell >/dev/null || shells+=("$shell"); done
 work_of() { # SHELL: all of it
   local shell=$1 noun
   step "$shell: verbs"
@@ -101,3 +108,4 @@ if ! command -v codexos >/dev/null; then
     expect_hasnt "$offered" 'not found' "$shell"
   done
 fi
+[ ${#shells[@]} = 3 ] || skip "needs zsh and fish; passed with: ${shells[*]}"
