@@ -53,13 +53,15 @@ clang-tidy|clang-tidy|150|static checks
 shellcheck|shellcheck|40|checks the scripts
 mandoc|mandoc|2|checks the manual pages
 bubblewrap|bwrap|1|the benchmark measures against it; runs inside a nested task
-strace|strace|3|runs inside a task
+strace|strace|3|runs inside a task; records what is said to the daemon, and breaks its calls
 gdb|gdb|60|runs inside a task
 make|make|1|runs inside a task
 nodejs|node|60|runs inside a task
 npm|npm|60|runs inside a task
 zsh|zsh|15|its completion
 fish|fish|20|its completion
+tmux|tmux|2|a terminal that people use
+less|less|1|takes the whole of that terminal
 busybox-static|busybox|2|a static program inside a task
 musl-tools|musl-gcc|3|a musl program inside a task
 python3-jsonschema|lib/python3/dist-packages/jsonschema/__init__.py|2|what is printed against the schemas

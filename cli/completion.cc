@@ -41,6 +41,15 @@ std::vector<const Option*> options_of(const Command* c) {
   return out;
 }
 
+/// Of the global options that take a value.
+Names global_names_with_value() {
+  Names out;
+  for (const Option& o : global_options())
+    if (!o.value.empty())
+      for (const std::string_view n : names_of(o)) out.push_back(n);
+  return out;
+}
+
 std::string_view first_word(const Command& c) { return c.name.substr(0, c.name.find(' ')); }
 
 /// "run", "ps", ..., "daemon": each once.
@@ -165,11 +174,6 @@ std::string bash_script() {
   std::string out = notice("bash");
   out += kBashHead;
   out += fmt::format("  verbs='{}'\n", join_words(first_words(), " "));
-  std::string with_value;
-  for (const Option& o : global_options())
-    if (!o.value.empty())
-      with_value +=
-          fmt::format("{}{}", with_value.empty() ? "" : " | ", join_words(names_of(o), " | "));
   out += fmt::format(
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    case ${{COMP_WORDS[i]}} in\n"
@@ -182,7 +186,7 @@ std::string bash_script() {
       "      *)\n"
       "        if [[ -z $verb ]]; then\n"
       "          verb=${{COMP_WORDS[i]}}\n",
-      with_value);
+      join_words(global_names_with_value(), " | "));
   for (const std::string_view n : nouns())
     out += fmt::format(
         "        elif [[ $verb == {0} ]]; then\n"
@@ -325,7 +329,7 @@ struct FishKind {
   std::string_view arguments;
 };
 constexpr std::array kFishKinds{
-    FishKind{Kind::task, "-x -a '(codexos __ids 2>/dev/null)'"},
+    FishKind{Kind::task, "-x -a '(__codexos_ids)'"},
     FishKind{Kind::dir, "-x -a '(__fish_complete_directories)'"},
     FishKind{Kind::file, "-r -F"},
     FishKind{Kind::signal, "-x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP'"},
@@ -363,24 +367,43 @@ std::string fish_command(const Command& c) {
 }
 
 constexpr std::string_view kFishHead = R"sh(
-# The words so far without options: "daemon start abc". Nothing after `--`.
+# The words so far without options: "daemon start abc". Fails after `--`.
 function __codexos_words
     set -l words
+    set -l value 0
     for w in (commandline -opc)[2..-1]
+        if test $value = 1
+            set value 0
+            continue
+        end
         switch $w
             case --
                 return 1
+            case {}
+                set -q words[1]; or set value 1
             case '-*'
             case '*'
                 set -a words $w
         end
     end
+    # Its status says how often it joined.
     string join ' ' -- $words
+    return 0
 end
 
+# They are these.
+function __codexos_is
+    set -l line (__codexos_words); and test "$line" = "$argv[1]"
+end
+
+# They are these, and perhaps more.
 function __codexos_at
     set -l line (__codexos_words); or return 1
     string match -q -- "$argv[1]" "$line"; or string match -q -- "$argv[1] *" "$line"
+end
+
+function __codexos_ids
+    command -q codexos; and codexos __ids 2>/dev/null
 end
 
 # What follows `--` is the task's own command line.
@@ -401,17 +424,17 @@ complete -c codexos -n __codexos_payload -x -a '(__codexos_subcommand)'
 
 std::string fish_script() {
   std::string out = notice("fish");
-  out += kFishHead;
+  std::string head(kFishHead);
+  out += head.replace(head.find("{}"), 2, join_words(global_names_with_value(), " "));
   for (const Option& o : global_options())
     if (o.landed == Landed::now) out += fish_option("not __codexos_payload", o);
   for (const std::string_view w : first_words()) {
     const Command* c = find_command(w);
-    out += fmt::format("complete -c codexos -n 'test -z \"(__codexos_words)\"' -a {} -d '{}'\n", w,
+    out += fmt::format("complete -c codexos -n '__codexos_is \"\"' -a {} -d '{}'\n", w,
                        quoted(c != nullptr ? c->summary : std::string_view("more commands")));
   }
   for (const std::string_view n : nouns())
-    out += fmt::format("complete -c codexos -n 'test \"(__codexos_words)\" = {}' -x -a '{}'\n", n,
-                       second_words(n));
+    out += fmt::format("complete -c codexos -n '__codexos_is {}' -x -a '{}'\n", n, second_words(n));
   for (const Command* c : visible()) out += fish_command(*c);
   return out;
 }

@@ -1,24 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 # Printed by `codexos completion fish` from the table of commands; do not edit.
 
-# The words so far without options: "daemon start abc". Nothing after `--`.
+# The words so far without options: "daemon start abc". Fails after `--`.
 function __codexos_words
     set -l words
+    set -l value 0
     for w in (commandline -opc)[2..-1]
+        if test $value = 1
+            set value 0
+            continue
+        end
         switch $w
             case --
                 return 1
+            case --tenant --socket --color
+                set -q words[1]; or set value 1
             case '-*'
             case '*'
                 set -a words $w
         end
     end
+    # Its status says how often it joined.
     string join ' ' -- $words
+    return 0
 end
 
+# They are these.
+function __codexos_is
+    set -l line (__codexos_words); and test "$line" = "$argv[1]"
+end
+
+# They are these, and perhaps more.
 function __codexos_at
     set -l line (__codexos_words); or return 1
     string match -q -- "$argv[1]" "$line"; or string match -q -- "$argv[1] *" "$line"
+end
+
+function __codexos_ids
+    command -q codexos; and codexos __ids 2>/dev/null
 end
 
 # What follows `--` is the task's own command line.
@@ -42,43 +61,43 @@ complete -c codexos -n 'not __codexos_payload' -s q -l quiet -d 'ids only; run: 
 complete -c codexos -n 'not __codexos_payload' -s v -l verbose -d 'say on stderr what is asked of the daemon'
 complete -c codexos -n 'not __codexos_payload' -l color -x -a 'auto always never' -d 'auto, always or never'
 complete -c codexos -n 'not __codexos_payload' -s h -l help -d 'show help for the command'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a run -d 'run a program or an agent as a task, its changes held back'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a ps -d 'list tasks: running, and ended ones whose changes wait'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a inspect -d 'show everything that is known about a task'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a logs -d 'print a task’s output'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a attach -d 'connect this terminal to a running task'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a wait -d 'wait for tasks to end; exits with the last one’s code'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a stats -d 'print what tasks use now'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a events -d 'print the events of a task, or of all'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a exec -d 'run one more program inside a running task’s sandbox'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a stop -d 'end tasks: TERM, and KILL after a grace time'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a kill -d 'send a signal to tasks'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a pause -d 'stop the processes of tasks until resume'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a net -d 'more commands'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a resume -d 'let paused tasks go on'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a rm -d 'forget ended tasks, with their logs and held-back changes'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a prune -d 'forget ended tasks that have no waiting changes'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a diff -d 'show what a task changed in the workspace'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a apply -d 'apply a task’s changes to the workspace'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a discard -d 'throw a task’s changes away'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a undo -d 'take an apply back'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a snapshot -d 'more commands'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a why -d 'explain what was refused to a task, and what would allow it'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a policy -d 'more commands'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a agent -d 'more commands'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a status -d 'show the daemon and how many tasks run'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a health -d 'check whether tasks can be started; exits 6 when not'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a doctor -d 'check what this machine gives to tasks; exits 6 when something is missing'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a daemon -d 'more commands'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a completion -d 'print the completion script of a shell'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a version -d 'print the version of this program and of the daemon'
-complete -c codexos -n 'test -z "(__codexos_words)"' -a help -d 'show help'
-complete -c codexos -n 'test "(__codexos_words)" = net' -x -a 'allow deny ls'
-complete -c codexos -n 'test "(__codexos_words)" = snapshot' -x -a 'create list restore rm'
-complete -c codexos -n 'test "(__codexos_words)" = policy' -x -a 'show check suggest test'
-complete -c codexos -n 'test "(__codexos_words)" = agent' -x -a 'list show check login-share'
-complete -c codexos -n 'test "(__codexos_words)" = daemon' -x -a 'start stop status'
+complete -c codexos -n '__codexos_is ""' -a run -d 'run a program or an agent as a task, its changes held back'
+complete -c codexos -n '__codexos_is ""' -a ps -d 'list tasks: running, and ended ones whose changes wait'
+complete -c codexos -n '__codexos_is ""' -a inspect -d 'show everything that is known about a task'
+complete -c codexos -n '__codexos_is ""' -a logs -d 'print a task’s output'
+complete -c codexos -n '__codexos_is ""' -a attach -d 'connect this terminal to a running task'
+complete -c codexos -n '__codexos_is ""' -a wait -d 'wait for tasks to end; exits with the last one’s code'
+complete -c codexos -n '__codexos_is ""' -a stats -d 'print what tasks use now'
+complete -c codexos -n '__codexos_is ""' -a events -d 'print the events of a task, or of all'
+complete -c codexos -n '__codexos_is ""' -a exec -d 'run one more program inside a running task’s sandbox'
+complete -c codexos -n '__codexos_is ""' -a stop -d 'end tasks: TERM, and KILL after a grace time'
+complete -c codexos -n '__codexos_is ""' -a kill -d 'send a signal to tasks'
+complete -c codexos -n '__codexos_is ""' -a pause -d 'stop the processes of tasks until resume'
+complete -c codexos -n '__codexos_is ""' -a net -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a resume -d 'let paused tasks go on'
+complete -c codexos -n '__codexos_is ""' -a rm -d 'forget ended tasks, with their logs and held-back changes'
+complete -c codexos -n '__codexos_is ""' -a prune -d 'forget ended tasks that have no waiting changes'
+complete -c codexos -n '__codexos_is ""' -a diff -d 'show what a task changed in the workspace'
+complete -c codexos -n '__codexos_is ""' -a apply -d 'apply a task’s changes to the workspace'
+complete -c codexos -n '__codexos_is ""' -a discard -d 'throw a task’s changes away'
+complete -c codexos -n '__codexos_is ""' -a undo -d 'take an apply back'
+complete -c codexos -n '__codexos_is ""' -a snapshot -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a why -d 'explain what was refused to a task, and what would allow it'
+complete -c codexos -n '__codexos_is ""' -a policy -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a agent -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
+complete -c codexos -n '__codexos_is ""' -a status -d 'show the daemon and how many tasks run'
+complete -c codexos -n '__codexos_is ""' -a health -d 'check whether tasks can be started; exits 6 when not'
+complete -c codexos -n '__codexos_is ""' -a doctor -d 'check what this machine gives to tasks; exits 6 when something is missing'
+complete -c codexos -n '__codexos_is ""' -a daemon -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a completion -d 'print the completion script of a shell'
+complete -c codexos -n '__codexos_is ""' -a version -d 'print the version of this program and of the daemon'
+complete -c codexos -n '__codexos_is ""' -a help -d 'show help'
+complete -c codexos -n '__codexos_is net' -x -a 'allow deny ls'
+complete -c codexos -n '__codexos_is snapshot' -x -a 'create list restore rm'
+complete -c codexos -n '__codexos_is policy' -x -a 'show check suggest test'
+complete -c codexos -n '__codexos_is agent' -x -a 'list show check login-share'
+complete -c codexos -n '__codexos_is daemon' -x -a 'start stop status'
 
 # run
 complete -c codexos -n '__codexos_at "run"' -s d -l detach -d 'print the task’s id and return'
@@ -89,7 +108,7 @@ complete -c codexos -n '__codexos_at "run"' -l label -x -d 'label the task'
 complete -c codexos -n '__codexos_at "run"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'
 complete -c codexos -n '__codexos_at "run"' -l mode -x -a 'overlay direct read-only none' -d 'overlay (default), direct, read-only or none'
 complete -c codexos -n '__codexos_at "run"' -l write -r -F -d 'write this path of the workspace through'
-complete -c codexos -n '__codexos_at "run"' -l from -x -a '(codexos __ids 2>/dev/null)' -d 'start from an earlier task’s changes, or "last"'
+complete -c codexos -n '__codexos_at "run"' -l from -x -a '(__codexos_ids)' -d 'start from an earlier task’s changes, or "last"'
 complete -c codexos -n '__codexos_at "run"' -s c -d 'the same as --from last'
 complete -c codexos -n '__codexos_at "run"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
 complete -c codexos -n '__codexos_at "run"' -l env-file -r -F -d 'read variables from a file'
@@ -126,29 +145,29 @@ complete -c codexos -n '__codexos_at "ps"' -s n -l last -x -d 'at most N tasks, 
 complete -c codexos -n '__codexos_at "ps"' -l no-trunc -d 'do not cut long columns'
 
 # inspect
-complete -c codexos -n '__codexos_at "inspect"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "inspect"' -x -a '(__codexos_ids)'
 
 # logs
 complete -c codexos -n '__codexos_at "logs"' -s f -l follow -d 'go on until the task ends'
 complete -c codexos -n '__codexos_at "logs"' -l tail -x -d 'only the last N lines'
 complete -c codexos -n '__codexos_at "logs"' -l stream -x -a 'stdout stderr' -d 'only stdout or stderr'
 complete -c codexos -n '__codexos_at "logs"' -l raw -d 'pass every escape sequence to the terminal'
-complete -c codexos -n '__codexos_at "logs"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "logs"' -x -a '(__codexos_ids)'
 
 # attach
 complete -c codexos -n '__codexos_at "attach"' -l no-stdin -d 'only watch: forward neither input nor signals'
-complete -c codexos -n '__codexos_at "attach"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "attach"' -x -a '(__codexos_ids)'
 
 # wait
-complete -c codexos -n '__codexos_at "wait"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "wait"' -x -a '(__codexos_ids)'
 
 # stats
-complete -c codexos -n '__codexos_at "stats"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "stats"' -x -a '(__codexos_ids)'
 
 # events
 complete -c codexos -n '__codexos_at "events"' -s f -l follow -d 'go on until the task ends, or for ever'
 complete -c codexos -n '__codexos_at "events"' -l from -x -d 'begin at seq N (without TASK: at ord N)'
-complete -c codexos -n '__codexos_at "events"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "events"' -x -a '(__codexos_ids)'
 
 # exec
 complete -c codexos -n '__codexos_at "exec"' -s i -l interactive -d 'no effect here: stdin is always forwarded'
@@ -156,33 +175,33 @@ complete -c codexos -n '__codexos_at "exec"' -s t -l tty -d 'give the program a 
 complete -c codexos -n '__codexos_at "exec"' -s e -l env -x -d 'set or pass a variable; GLOB_* passes many'
 complete -c codexos -n '__codexos_at "exec"' -l env-file -r -F -d 'read variables from a file'
 complete -c codexos -n '__codexos_at "exec"' -s w -l cwd -x -d 'working directory inside the task'
-complete -c codexos -n '__codexos_at "exec"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "exec"' -x -a '(__codexos_ids)'
 
 # stop
 complete -c codexos -n '__codexos_at "stop"' -s t -l grace -x -d 'time between TERM and KILL (default 10s)'
 complete -c codexos -n '__codexos_at "stop"' -l no-wait -d 'do not wait until it has ended'
-complete -c codexos -n '__codexos_at "stop"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "stop"' -x -a '(__codexos_ids)'
 
 # kill
 complete -c codexos -n '__codexos_at "kill"' -s s -l signal -x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP' -d 'name or number (default KILL)'
-complete -c codexos -n '__codexos_at "kill"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "kill"' -x -a '(__codexos_ids)'
 
 # pause
-complete -c codexos -n '__codexos_at "pause"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "pause"' -x -a '(__codexos_ids)'
 
 # net allow
 
 # net deny
 
 # net ls
-complete -c codexos -n '__codexos_at "net ls"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "net ls"' -x -a '(__codexos_ids)'
 
 # resume
-complete -c codexos -n '__codexos_at "resume"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "resume"' -x -a '(__codexos_ids)'
 
 # rm
 complete -c codexos -n '__codexos_at "rm"' -s f -l force -d 'also running tasks: they are killed'
-complete -c codexos -n '__codexos_at "rm"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "rm"' -x -a '(__codexos_ids)'
 
 # prune
 complete -c codexos -n '__codexos_at "prune"' -l all -d 'also tasks whose changes wait, and the caches'
@@ -195,7 +214,7 @@ complete -c codexos -n '__codexos_at "diff"' -l name-status -d 'letter (A, M, D,
 complete -c codexos -n '__codexos_at "diff"' -l all -d 'expand git’s own files and ignored folders'
 complete -c codexos -n '__codexos_at "diff"' -l exit-code -d 'exit with 1 when there are changes'
 complete -c codexos -n '__codexos_at "diff"' -l no-pager -d 'without $CODEXOS_PAGER and $PAGER'
-complete -c codexos -n '__codexos_at "diff"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "diff"' -x -a '(__codexos_ids)'
 
 # apply
 complete -c codexos -n '__codexos_at "apply"' -s n -l dry-run -d 'only say what would be done'
@@ -203,41 +222,41 @@ complete -c codexos -n '__codexos_at "apply"' -l on-conflict -x -a 'fail ours th
 complete -c codexos -n '__codexos_at "apply"' -l allow-protected -d 'also files that other programs execute or obey'
 complete -c codexos -n '__codexos_at "apply"' -l skip-protected -d 'leave those out, and what is never applied'
 complete -c codexos -n '__codexos_at "apply"' -l commit -x -d 'commit what was applied, without running hooks'
-complete -c codexos -n '__codexos_at "apply"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "apply"' -x -a '(__codexos_ids)'
 
 # discard
-complete -c codexos -n '__codexos_at "discard"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "discard"' -x -a '(__codexos_ids)'
 
 # undo
 complete -c codexos -n '__codexos_at "undo"' -s n -l dry-run -d 'only say what would be done'
 complete -c codexos -n '__codexos_at "undo"' -l on-conflict -x -a 'fail ours theirs merge' -d 'fail (default), ours, theirs or merge'
-complete -c codexos -n '__codexos_at "undo"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "undo"' -x -a '(__codexos_ids)'
 
 # snapshot create
 complete -c codexos -n '__codexos_at "snapshot create"' -l name -x -d 'name it (default: the next number)'
-complete -c codexos -n '__codexos_at "snapshot create"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "snapshot create"' -x -a '(__codexos_ids)'
 
 # snapshot list
-complete -c codexos -n '__codexos_at "snapshot list"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "snapshot list"' -x -a '(__codexos_ids)'
 
 # snapshot restore
 
 # snapshot rm
 
 # why
-complete -c codexos -n '__codexos_at "why"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "why"' -x -a '(__codexos_ids)'
 
 # policy show
 complete -c codexos -n '__codexos_at "policy show"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'
 complete -c codexos -n '__codexos_at "policy show"' -l profile -x -d 'with this profile'
 complete -c codexos -n '__codexos_at "policy show"' -l policy -r -F -d 'with this policy'
-complete -c codexos -n '__codexos_at "policy show"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "policy show"' -x -a '(__codexos_ids)'
 
 # policy check
 complete -c codexos -n '__codexos_at "policy check"' -r -F
 
 # policy suggest
-complete -c codexos -n '__codexos_at "policy suggest"' -x -a '(codexos __ids 2>/dev/null)'
+complete -c codexos -n '__codexos_at "policy suggest"' -x -a '(__codexos_ids)'
 
 # policy test
 complete -c codexos -n '__codexos_at "policy test"' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'folder to work on (default: git top level)'

@@ -8,6 +8,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <sstream>
 #include <vector>
@@ -216,9 +217,15 @@ Result<Document> parse(std::string_view text, std::string file) {
 
 namespace {
 
+/// YAML 1.1 has them as true and false, and many readers still do (PyYAML, Ruby's).
+bool is_old_boolean(const std::string& text) {
+  constexpr std::array kWords{"y", "n", "yes", "no", "on", "off", "true", "false"};
+  return std::find(kWords.begin(), kWords.end(), to_lower(text)) != kWords.end();
+}
+
 /// Text that would be read as something else is put into quotes.
 void emit_text(YAML::Emitter& out, const std::string& text) {
-  if (!plain_scalar(text).is_string()) out << YAML::DoubleQuoted;
+  if (!plain_scalar(text).is_string() || is_old_boolean(text)) out << YAML::DoubleQuoted;
   out << text;
 }
 

@@ -59,6 +59,13 @@ BodyType lines_of(std::string_view name) {
   return {name, [] { return json::dump(json::schema_of<T>()); }, "application/x-ndjson"};
 }
 
+/// One more answer than the usual one; its body is one of `gives`.
+struct OtherAnswer {
+  int status = 200;
+  std::string_view when;
+  std::vector<BodyType> gives;
+};
+
 /// A row of the table that requests are matched with, and that schema/openapi.yaml is drawn from.
 struct ApiRoute {
   std::string_view method;
@@ -72,6 +79,7 @@ struct ApiRoute {
   bool frames = false;  // with Upgrade: codexos-frames/1 the connection becomes a task's
   /// Waits while a task that an earlier daemon left is being taken over.
   bool when_reachable = false;
+  std::vector<OtherAnswer> also = {};
 };
 using ApiRoutes = std::vector<ApiRoute>;
 

@@ -19,6 +19,15 @@ Value object(std::initializer_list<std::pair<std::string, Value>> members) {
   return out;
 }
 
+/// What a stream says while there is nothing else to say, see server.cc.
+std::string heartbeat_schema() {
+  return json::dump(object({{"type", "object"},
+                            {"additionalProperties", false},
+                            {"required", Value::array({"type"})},
+                            {"properties", object({{"type", object({{"const", "heartbeat"}})}})}}));
+}
+const BodyType kHeartbeat{"Heartbeat", heartbeat_schema, "application/x-ndjson"};
+
 /// The schemas that were referred to, by name.
 class Schemas {
  public:
@@ -28,8 +37,14 @@ class Schemas {
     if (!all_.contains(name)) all_[name] = *json::parse(type.schema());
     return object({{"$ref", "#/components/schemas/" + name}});
   }
-  Value content(const BodyType& type) {
-    return object({{std::string(type.media), object({{"schema", reference(type)}})}});
+  /// Of bodies of one media type, any of which it may be. Each line of a stream may be a heartbeat.
+  Value content(std::vector<BodyType> types) {
+    const std::string media(types.front().media);
+    if (media == "application/x-ndjson") types.push_back(kHeartbeat);
+    Value any = Value::array();
+    for (const BodyType& type : types) any.push_back(reference(type));
+    Value schema = any.size() == 1 ? any.front() : object({{"anyOf", any}});
+    return object({{media, object({{"schema", std::move(schema)}})}});
   }
   const Value& all() const { return all_; }
 
@@ -61,23 +76,26 @@ Value parameters_of(const ApiRoute& r) {
   return out;
 }
 
-Value response(const std::string& description, const BodyType& type, Schemas& schemas) {
+Value response(const std::string& description, const std::vector<BodyType>& types,
+               Schemas& schemas) {
   Value out = object({{"description", description}});
-  if (!type.name.empty()) out["content"] = schemas.content(type);
+  if (!types.empty()) out["content"] = schemas.content(types);
   return out;
 }
 
 Value operation(const ApiRoute& r, Schemas& schemas) {
   Value out = object({{"summary", std::string(r.summary)}});
   if (Value list = parameters_of(r); !list.empty()) out["parameters"] = std::move(list);
-  if (!r.takes.name.empty()) out["requestBody"] = object({{"content", schemas.content(r.takes)}});
+  if (!r.takes.name.empty()) out["requestBody"] = object({{"content", schemas.content({r.takes})}});
   Value& responses = out["responses"] = Value::object();
   if (r.frames) responses["101"] = response("With Upgrade: codexos-frames/1", {}, schemas);
   if (!r.gives.name.empty())
-    responses[std::to_string(r.status)] = response("Done", r.gives, schemas);
+    responses[std::to_string(r.status)] = response("Done", {r.gives}, schemas);
+  for (const OtherAnswer& a : r.also)
+    responses[std::to_string(a.status)] = response(std::string(a.when), a.gives, schemas);
   BodyType problem = json_of<wire::Problem>("Problem");
   problem.media = "application/problem+json";
-  responses["default"] = response("What was wrong", problem, schemas);
+  responses["default"] = response("What was wrong", {problem}, schemas);
   return out;
 }
 

@@ -120,8 +120,19 @@ void last(ApiParts& parts, const CallPtr& call) {
 
 ApiRoutes task_routes() {
   return {
-      {"POST", "/v1/tasks", "Start a task; plan_only: what it would find",
-       json_of<wire::TaskCreate>("TaskCreate"), json_of<wire::Task>("Task"), create, "", 201, true},
+      {"POST",
+       "/v1/tasks",
+       "Start a task; plan_only: what it would find",
+       json_of<wire::TaskCreate>("TaskCreate"),
+       json_of<wire::Task>("Task"),
+       create,
+       "",
+       201,
+       true,
+       false,
+       {{200,
+         "The plan, with plan_only; the task that was started before with this Idempotency-Key",
+         {json_of<wire::PlanView>("PlanView"), json_of<wire::Task>("Task")}}}},
       {"GET", "/v1/tasks", "List tasks, newest first", kNone, json_of<wire::TaskList>("TaskList"),
        list, "all=flag workspace cursor limit=number"},
       {"GET", "/v1/tasks/last", "The last task of a folder's workspace", kNone,

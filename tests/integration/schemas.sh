@@ -77,6 +77,14 @@ for pattern, path_item in api["paths"].items():
         elif media != "text/x-diff":
             judge(pattern, json.loads(body), schema)
 
+# What a reader of YAML 1.1, as this one is, takes for something else.
+def words(x, at=""):
+    if isinstance(x, dict):
+        problems.extend(f"{at}: {v!r} is no text" for v in x.get("enum", []) if not isinstance(v, str))
+    for k, v in x.items() if isinstance(x, dict) else enumerate(x) if isinstance(x, list) else []:
+        words(v, f"{at}/{k}")
+words(api)
+
 task_schema, event_schema = (json.load(open(f"{root}/schema/{n}.schema.json")) for n in ("task", "event"))
 kinds = set()
 for task in tasks:

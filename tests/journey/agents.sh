@@ -4,6 +4,8 @@
 # (agents/model_server.py). What is installed is kept in AGENTS_CACHE for the next test.
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=tests/npm.bash
+. "$TESTS/npm.bash"
 
 # shellcheck disable=SC2034  # the tests use them
 readonly codex_package=@openai/codex@0.169.0 claude_package=@anthropic-ai/claude-code@2.1.197 opencode_package=opencode-ai@1.18.33
@@ -11,11 +13,9 @@ readonly agents_here=$TESTS/journey/agents
 
 # agent_home PROGRAM PACKAGE PLACE: installs the package below a fake nvm or ~/.local of this test's home.
 agent_home() {
-  local program=$1 package=$2 place=$3 prefix cache major
-  command -v npm >/dev/null || skip "npm is not installed"
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge 18 ] || skip "node $major is too old for $package: it wants 18"
-  cache=${AGENTS_CACHE:-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache/codexos-tests}/agents/$package
+  local program=$1 package=$2 place=$3 prefix cache
+  needs_npm 18 "$package"
+  cache=$npm_cache/agents/$package
   if [ ! -x "$cache/bin/$program" ]; then
     mkdir -p "$cache"
     timeout 300 npm install --global --prefix "$cache" --no-audit --no-fund --loglevel=error "$package" >"$TMPDIR/npm.log" 2>&1 ||
