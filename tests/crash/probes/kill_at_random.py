@@ -6,6 +6,7 @@ import json, os, random, signal, subprocess, sys, time
 
 KILLS, SEED = int(sys.argv[1]), int(sys.argv[2])
 MARKER = "marker-" + os.path.basename(os.environ["SCRATCH"])
+ENDED = ("succeeded", "failed", "killed", "timed_out", "denied", "lost")
 rng = random.Random(SEED)
 wrong = []
 
@@ -79,7 +80,8 @@ def kill_helper():
     for row in json.loads(run("--json", "ps", "-a")[1] or '{"tasks": []}')["tasks"]:
         for t in tasks:
             # One that is starting, or was taken over meanwhile, may have this helper: its number is not written yet.
-            if t.id == row["id"] and (row.get("pid") in (None, 0, pid) or row["state"] == "starting"):
+            is_it = row.get("pid") in (None, 0, pid) or row["state"] == "starting"
+            if t.id == row["id"] and row["state"] not in ENDED and is_it:
                 t.killed.add("shim")
     return kill(pid)
 
@@ -148,7 +150,7 @@ for t in tasks:
     if len(ends) != 1:
         wrong.append("%s: %d times task.ended" % (t.id, len(ends)))
 for row in json.loads(run("--json", "ps", "-a")[1])["tasks"]:
-    if row["state"] not in ("succeeded", "failed", "killed", "timed_out", "denied", "lost"):
+    if row["state"] not in ENDED:
         pid = row.get("pid")
         time.sleep(2)
         if json.loads(run("--json", "inspect", row["id"])[1])["state"] == row["state"]:
