@@ -21,7 +21,7 @@ struct Invocation;
 enum class Landed { now, later };
 
 /// What a value or a word stands for: decides what the shell completes.
-enum class Kind { none, text, task, dir, file, command, shell, number, duration, signal };
+enum class Kind { none, text, task, agent, dir, file, command, shell, number, duration, signal };
 
 struct Option {
   std::string_view names;  // "-d, --detach"; its first long name is the key in Invocation

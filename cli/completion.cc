@@ -101,6 +101,7 @@ struct BashKind {
 };
 constexpr std::array kBashKinds{
     BashKind{Kind::task, "_codexos_ids"},
+    BashKind{Kind::agent, "_codexos_agents"},
     BashKind{Kind::dir, "COMPREPLY=($(compgen -d -- \"$cur\"))"},
     BashKind{Kind::file, "COMPREPLY=($(compgen -f -- \"$cur\"))"},
     BashKind{Kind::signal,
@@ -144,6 +145,11 @@ std::string bash_case(std::string_view label, const Command* c) {
 constexpr std::string_view kBashHead = R"sh(
 _codexos_ids() {
   COMPREPLY=($(compgen -W "$(codexos __ids 2>/dev/null)" -- "$cur"))
+}
+
+# By name, or a file of one's own.
+_codexos_agents() {
+  COMPREPLY=($(compgen -W "$(codexos __ids agents 2>/dev/null)" -- "$cur") $(compgen -f -- "$cur"))
 }
 
 # What follows `--` is the task's own command line: completed as if it stood alone.
@@ -215,9 +221,10 @@ struct ZshKind {
   std::string_view action;
 };
 constexpr std::array kZshKinds{
-    ZshKind{Kind::task, "_codexos_ids"},     ZshKind{Kind::dir, "_files -/"},
-    ZshKind{Kind::file, "_files"},           ZshKind{Kind::signal, "_signals -s"},
-    ZshKind{Kind::shell, "(bash zsh fish)"}, ZshKind{Kind::command, "_codexos_verbs"},
+    ZshKind{Kind::agent, "_codexos_agents"},  ZshKind{Kind::task, "_codexos_ids"},
+    ZshKind{Kind::dir, "_files -/"},          ZshKind{Kind::file, "_files"},
+    ZshKind{Kind::signal, "_signals -s"},     ZshKind{Kind::shell, "(bash zsh fish)"},
+    ZshKind{Kind::command, "_codexos_verbs"},
 };
 
 std::string zsh_action(Kind kind) {
@@ -276,6 +283,13 @@ _codexos_ids() {
   compadd -a ids
 }
 
+_codexos_agents() {
+  local -a agents
+  agents=(${(f)"$(codexos __ids agents 2>/dev/null)"})
+  compadd -a agents
+  _files
+}
+
 # What follows `--` is the task's own command line.
 _codexos_payload() {
   [[ $words[1] == -- ]] && shift words && ((CURRENT--))
@@ -330,6 +344,7 @@ struct FishKind {
 };
 constexpr std::array kFishKinds{
     FishKind{Kind::task, "-x -a '(__codexos_ids)'"},
+    FishKind{Kind::agent, "-r -a '(__codexos_ids agents)'"},
     FishKind{Kind::dir, "-x -a '(__fish_complete_directories)'"},
     FishKind{Kind::file, "-r -F"},
     FishKind{Kind::signal, "-x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP'"},
@@ -403,7 +418,7 @@ function __codexos_at
 end
 
 function __codexos_ids
-    command -q codexos; and codexos __ids 2>/dev/null
+    command -q codexos; and codexos __ids $argv 2>/dev/null
 end
 
 # What follows `--` is the task's own command line.

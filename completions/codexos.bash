@@ -5,6 +5,11 @@ _codexos_ids() {
   COMPREPLY=($(compgen -W "$(codexos __ids 2>/dev/null)" -- "$cur"))
 }
 
+# By name, or a file of one's own.
+_codexos_agents() {
+  COMPREPLY=($(compgen -W "$(codexos __ids agents 2>/dev/null)" -- "$cur") $(compgen -f -- "$cur"))
+}
+
 # What follows `--` is the task's own command line: completed as if it stood alone.
 _codexos_payload() {
   local at=$1
@@ -89,7 +94,7 @@ _codexos() {
         --cpu-time) :; return ;;
         --pids) :; return ;;
         --disk) :; return ;;
-        -a | --agent) :; return ;;
+        -a | --agent) _codexos_agents; return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
@@ -399,6 +404,7 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_agents
       ;;
     'agent check')
       case $prev in
@@ -407,6 +413,7 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_agents
       ;;
     'agent login-share')
       case $prev in
@@ -415,6 +422,7 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='-l --list --revoke --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_agents
       ;;
     trust)
       case $prev in

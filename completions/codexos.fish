@@ -37,7 +37,7 @@ function __codexos_at
 end
 
 function __codexos_ids
-    command -q codexos; and codexos __ids 2>/dev/null
+    command -q codexos; and codexos __ids $argv 2>/dev/null
 end
 
 # What follows `--` is the task's own command line.
@@ -136,7 +136,7 @@ complete -c codexos -n '__codexos_at "run"' -l skip-protected -d 'with them: the
 complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would run and how, and stop'
 complete -c codexos -n '__codexos_at "run"' -l learn -d 'tell what it looks for in vain (slow); see why'
 complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget it when it ended and no changes wait'
-complete -c codexos -n '__codexos_at "run"' -s a -l agent -x -d 'give an agent (name or file) the job'
+complete -c codexos -n '__codexos_at "run"' -s a -l agent -r -a '(__codexos_ids agents)' -d 'give an agent (name or file) the job'
 
 # ps
 complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
@@ -271,12 +271,15 @@ complete -c codexos -n '__codexos_at "policy test"' -r -F
 # agent list
 
 # agent show
+complete -c codexos -n '__codexos_at "agent show"' -r -a '(__codexos_ids agents)'
 
 # agent check
+complete -c codexos -n '__codexos_at "agent check"' -r -a '(__codexos_ids agents)'
 
 # agent login-share
 complete -c codexos -n '__codexos_at "agent login-share"' -s l -l list -d 'list logins, and which are shared'
 complete -c codexos -n '__codexos_at "agent login-share"' -l revoke -d 'share it no more'
+complete -c codexos -n '__codexos_at "agent login-share"' -r -a '(__codexos_ids agents)'
 
 # trust
 complete -c codexos -n '__codexos_at "trust"' -s n -l dry-run -d 'only say what it would widen'

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// codexos __ids: ids and names for the shells' completions. It has 150 ms, never starts a daemon
-// and says nothing when there is none.
+// codexos __ids [agents]: ids and names for the shells' completions. It has 150 ms, never starts a
+// daemon and says nothing when there is none.
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "cli/agent_query.h"
 #include "cli/client.h"
 #include "cli/commands/all.h"
 #include "cli/render.h"
@@ -27,15 +28,24 @@ void exit_after_ms(int ms) {
 
 }  // namespace
 
-Result<int> print_ids(Context& ctx, const Invocation&) {
+Result<int> print_ids(Context& ctx, const Invocation& inv) {
   constexpr int kDeadlineMs = 150;
   exit_after_ms(kDeadlineMs);
   Client client(ctx);
   client.autostart(Autostart::no);
+  std::string out;
+  if (!inv.words.empty()) {
+    if (inv.words[0] != "agents")
+      return Error{Code::invalid, "only agents can be asked for", "codexos __ids agents"};
+    const auto found = find_agents(client, "");
+    if (!found.ok()) return 0;
+    for (const wire::AgentView& a : found->agents) out += a.name + "\n";
+    CODEXOS_TRY(print(out));
+    return 0;
+  }
   const Request r{"GET", "/v1/tasks", {{"all", "1"}, {"limit", "200"}}, {}};
   const auto list = client.fetch<wire::TaskList>(r);
   if (!list.ok()) return 0;
-  std::string out;
   for (const wire::Task& t : list->tasks) {
     out += t.id + "\n";
     if (!t.name.empty()) out += t.name + "\n";

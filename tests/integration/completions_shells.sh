@@ -82,6 +82,9 @@ work_of() { # SHELL: all of it
   offers "$shell" 'codexos inspect ' "$id" ended-one
   offers "$shell" 'codexos kill runn' running-one
   offers "$shell" 'codexos snapshot list ' "$id" running-one
+  step "$shell: agents, by name"
+  offers "$shell" 'codexos run -a ' claude codex opencode
+  offers "$shell" 'codexos agent show ' claude aider
   step "$shell: what follows -- is the task's own command line"
   offers "$shell" 'codexos run -- ls ' bashrc
 }

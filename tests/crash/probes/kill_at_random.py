@@ -72,15 +72,15 @@ def kill_daemon():
 
 
 def kill_helper():
-    """A zygote, a parked helper, or one that has become a task's shim."""
-    made = [c for z in children(daemon()) for c in [z, *children(z)]]
+    """A zygote, a parked helper, or one that has become a task's shim; where its zygote is gone, a shim's program."""
+    made = [pair for z in children(daemon()) for pair in [(z, 0), *((c, z) for c in children(z))]]
     if not made:
         return False
-    pid = rng.choice(made)
+    pid, parent = rng.choice(made)
     for row in json.loads(run("--json", "ps", "-a")[1] or '{"tasks": []}')["tasks"]:
         for t in tasks:
             # One that is starting, or was taken over meanwhile, may have this helper: its number is not written yet.
-            is_it = row.get("pid") in (None, 0, pid) or row["state"] == "starting"
+            is_it = row.get("pid") in (None, 0, pid, parent) or row["state"] == "starting"
             if t.id == row["id"] and row["state"] not in ENDED and is_it:
                 t.killed.add("shim")
     return kill(pid)
