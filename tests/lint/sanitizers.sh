@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The unit tests, with AddressSanitizer and UndefinedBehaviorSanitizer.
 # needs: g++ cmake ninja
-# timeout: 1200
+# timeout: 1800
 # long
 # alone
 # shellcheck source=tests/lib.sh
