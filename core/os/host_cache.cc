@@ -45,8 +45,6 @@ bool is_kernels(const std::string& dir) {
          (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
 }
 
-int64_t ctime_of(const struct stat& st) { return ns_of(st.st_ctim); }
-
 std::string join(const std::string& dir, const std::string& name) {
   return dir == "/" ? "/" + name : dir + "/" + name;
 }
@@ -123,7 +121,7 @@ void HostCache::unwatched(Answer& a, const std::string& path) const {
     fact->dev = st.st_dev;
     fact->ino = st.st_ino;
     fact->mode = st.st_mode;
-    if (S_ISREG(st.st_mode)) fact->ctime_ns = ctime_of(st);
+    if (S_ISREG(st.st_mode)) fact->ctime_ns = ns_of(st.st_ctim);
   }
   a.facts.push_back(std::move(fact));
 }
@@ -193,7 +191,7 @@ bool HostCache::hold(const Facts& facts) {
     struct stat st {};
     if (lstat(fact->unwatched.c_str(), &st) != 0) return fact->ino == 0;
     return fact->dev == st.st_dev && fact->ino == st.st_ino && fact->mode == st.st_mode &&
-           (!S_ISREG(st.st_mode) || fact->ctime_ns == ctime_of(st));
+           (!S_ISREG(st.st_mode) || fact->ctime_ns == ns_of(st.st_ctim));
   });
 }
 

@@ -26,6 +26,12 @@ bool get_mark(pid_t tid, rlimit64& out) {
   return syscall(SYS_prlimit64, tid, kMarkResource, nullptr, &out) == 0;
 }
 
+/// Where a relative path of `tid` starts.
+std::string start_link(pid_t tid, int dirfd) {
+  const std::string process = "/proc/" + std::to_string(tid);
+  return dirfd == AT_FDCWD ? process + "/cwd" : process + "/fd/" + std::to_string(dirfd);
+}
+
 bool is_proc(int fd) {
   struct statfs fs {};
   return fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC;
@@ -87,23 +93,15 @@ bool Caller::is_missing(int dirfd, GivenPath& path) const {
 
 std::string Caller::absolute(int dirfd, const GivenPath& path) const {
   if (*path.text() == '/') return path.text();
-  char link[48], start[PATH_MAX];
-  if (dirfd == AT_FDCWD)
-    std::snprintf(link, sizeof link, "/proc/%d/cwd", tid_);
-  else
-    std::snprintf(link, sizeof link, "/proc/%d/fd/%d", tid_, dirfd);
-  const ssize_t n = readlink(link, start, sizeof start);
+  char start[PATH_MAX];
+  const ssize_t n = readlink(start_link(tid_, dirfd).c_str(), start, sizeof start);
   if (n <= 0 || static_cast<size_t>(n) == sizeof start || start[0] != '/') return {};
   return std::string(start, static_cast<size_t>(n)) + "/" + path.text();
 }
 
 Fd Caller::start_of(int dirfd, bool absolute) const {
-  char path[48] = "/";
-  if (!absolute && dirfd == AT_FDCWD)
-    std::snprintf(path, sizeof path, "/proc/%d/cwd", tid_);
-  else if (!absolute)
-    std::snprintf(path, sizeof path, "/proc/%d/fd/%d", tid_, dirfd);
-  return Fd(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::string path = absolute ? "/" : start_link(tid_, dirfd);
+  return Fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 bool Caller::resolve(int dirfd, const GivenPath& path, Place& out) const {

@@ -36,7 +36,7 @@ struct SeamsShared {
 
 struct SeamWorker {
   int listener = -1;
-  int reader = -1;  // to the shim (MemoryRequest)
+  int reader = -1;  // to the shim (WorkerMessage)
   SeamsShared* shared = nullptr;
   bool callers_stay = false;  // signals that do not kill wait until the answer (since Linux 5.19)
   timespec began{};  // of the task, CLOCK_REALTIME_COARSE: what is older lies below the overlay

@@ -60,18 +60,17 @@ void Seams::learn(CallListener listener) {
   start_worker();
 }
 
-// A worker that ends now was killed from outside: then its callers are told that there is none.
+// Without a worker (none could be forked, or it was killed from outside) its callers would wait for
+// ever: without a listener the kernel tells them that there is none.
 void Seams::serve_until(int fd) {
   for (;;) {
+    if (!reader_) listener_.fd.reset();
     pollfd p[2] = {{fd, POLLIN, 0}, {reader_.get(), POLLIN, 0}};
     if (poll(p, 2, -1) < 0) continue;
     if (p[0].revents != 0) return;
     while (serve_worker(reader_.get(), refused_)) {
     }
-    if ((p[1].revents & (POLLHUP | POLLERR)) != 0) {
-      reader_.reset();
-      listener_.fd.reset();
-    }
+    if ((p[1].revents & (POLLHUP | POLLERR)) != 0) reader_.reset();
   }
 }
 

@@ -8,12 +8,11 @@
 //   deny   allows by default and refuses by argument (denials()). Loaded with it.
 //   seal   allows by default and refuses what the set-up still did (kSetUp, is_of_set_up), as the
 //          tables say. Loaded last.
-//   notify allows by default and asks the shim's worker (daemon/exec/seam_worker.h) where an
-//   overlay
-//          would show that it is one (kNotified), and about what it refuses and tells (is_told).
-//          The seal then is one without those rows: an errno outranks the question. What is told is
-//          only what the kernel refuses as well, without the capability or the namespace that it
-//          takes, so that nothing hangs on the worker. Loaded where there is an overlay.
+//   notify allows by default and asks the shim's worker (daemon/exec/seam_worker.h): where an
+//          overlay would show that it is one (kNotified), and about what is refused and told
+//          (is_told). The seal then is one without those rows: an errno outranks the question. What
+//          is told is only what the kernel refuses as well, without the capability or the namespace
+//          that it takes, so that nothing hangs on the worker. Loaded where there is an overlay.
 //   learn  instead asks about every call that names a path (kNaming), for the task's programs only:
 //          the worker itself makes such calls.
 //

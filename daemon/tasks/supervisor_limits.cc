@@ -63,6 +63,8 @@ void Supervisor::on_near_limit(Running& r, LinkMessage& m) {
 void Supervisor::on_refused(Running& r, LinkMessage& m) {
   const auto told = from_binary<Refused>(m.payload);
   if (!told.ok() || r.end_row || r.finished) return;
+  // Nothing of the host is looked at for a task of which nothing is to be learnt.
+  if (!told->path.empty() && !r.learns) return;
   const auto call = told_call(told->call, told->flags);
   const auto path = told->path.empty() ? std::nullopt : look_for(told->path, r.row, p_.planner);
   if ((!call && !path) || (path && !is_utf8(path->path))) return;

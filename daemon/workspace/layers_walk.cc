@@ -167,13 +167,13 @@ class LayerWalk {
       if (d.content && !may_have_user_xattrs(now, name) && !may_have_user_xattrs(was, name)) return;
       const Fd one = open_below(now, name, O_RDONLY), two = open_below(was, name, O_RDONLY);
       d.xattrs = one && two && user_xattrs(one.get()) != user_xattrs(two.get());
-      d.content = other_content(d, one.get(), two.get());
+      d.content = d.content || other_content(d, one.get(), two.get());
     } else {
       d.content = d.after->rdev != d.before->rdev;
     }
   }
+  /// Of two files of one size.
   bool other_content(const Delta& d, int now, int was) const {
-    if (d.after->size != d.before->size) return true;
     if (!o_.contents || d.after->size > kCompareLimit)
       return d.after->mtime_ns != d.before->mtime_ns;
     return now < 0 || was < 0 || !same_bytes(now, was);

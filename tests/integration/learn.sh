@@ -44,6 +44,27 @@ for turn in 1 2; do
 done
 expect_eq "$out" $'one two FileNotFoundError\nrc' "turn $turn"
 
+step 'every call that names a path gets the answer that it gets without it'
+cat >calls.py <<'PY'
+import ctypes, errno, platform, sys
+libc = ctypes.CDLL(None, use_errno=True)
+AT, gone, buf = -100, b"/no/such/thing", ctypes.create_string_buffer(512)
+calls = {  # x86-64: number and arguments
+    "open": (2, gone, 0), "stat": (4, gone, buf), "lstat": (6, gone, buf), "access": (21, gone, 0), "execve": (59, gone, 0, 0),
+    "chdir": (80, gone), "creat": (85, gone, 0o600), "readlink": (89, gone, buf, 512), "openat": (257, AT, gone, 0),
+    "newfstatat": (262, AT, gone, buf, 0), "readlinkat": (267, AT, gone, buf, 512), "faccessat": (269, AT, gone, 0),
+    "execveat": (322, AT, gone, 0, 0, 0), "statx": (332, AT, gone, 0, 0x7ff, buf), "faccessat2": (439, AT, gone, 0, 0),
+}
+for name, (number, *rest) in calls.items() if platform.machine() == "x86_64" else ():
+    done = libc.syscall(number, *rest)
+    print(name, done, errno.errorcode.get(ctypes.get_errno()))
+PY
+expect_ok codexos run -- python3 calls.py
+expect_hasnt "$out" EPERM
+plain=$out
+expect_ok codexos run --learn -- python3 calls.py
+expect_eq "$out" "$plain"
+
 step 'names, without a network being given'
 expect_code 3 codexos run --learn -- python3 -c 'import socket, sys
 try: socket.create_connection(("registry.example.org", 443), 3)
