@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 
+#include "cli/early.h"
 #include "cli/render.h"
 #include "cli/start.h"
 #include "core/base/frames.h"
@@ -43,9 +44,10 @@ Error cut_short() {
 
 /// Reads into `parser` until its head (or all of it) is there. `leftover`: bytes behind it.
 Status read_response(int fd, http::ResponseParser& parser, bool head_only, std::string* leftover) {
-  std::string buffer(kReadSize, '\0');
+  std::string buffer;
   while (!(parser.done() || (head_only && parser.head_done()))) {
     bool again = false;
+    buffer.resize(kReadSize);
     auto got = receive(fd, buffer.data(), buffer.size(), again);
     if (!got.ok()) return std::move(got).error();
     if (again) return Error{Code::timeout, "the daemon did not answer in time", {}};
@@ -65,6 +67,21 @@ Error frames_mismatch(const std::string& theirs) {
                fmt::format("this codexos {} speaks {}, the daemon {}", kVersion, frames_protocol(),
                            theirs.empty() ? "nothing of that kind" : theirs),
                "bring both to one version; see codexos version"};
+}
+
+/// The connection on which this very request is on its way since before main() (cli/early.h), and
+/// what has come of its reply; or none.
+Result<Fd> take_early(const Request& r, http::ResponseParser& parser, std::string& leftover) {
+  Fd fd(std::exchange(early_request.fd, -1));
+  if (!fd) return fd;
+  const std::string_view sent(early_request.sent, early_request.sent_size);
+  if (http::write_request(to_http(r, true), http::make_target(r.path, r.query)) != sent)
+    return Error{Code::internal, "another request was sent early than was meant",
+                 "this is a fault of codexos: please report it"};
+  const std::string_view reply(early_request.reply, early_request.reply_size);
+  CODEXOS_ASSIGN(const size_t used, parser.feed(reply));
+  leftover = reply.substr(used);
+  return fd;
 }
 
 bool is_heartbeat(std::string_view line) {
@@ -256,15 +273,18 @@ Status Client::stream_bytes(const Request& r,
 
 Result<Upgraded> Client::upgrade(const Request& r, const std::vector<int>& fds, int signals,
                                  bool& interrupted) {
-  CODEXOS_ASSIGN(Fd fd, send(r, fds, true));
+  http::ResponseParser parser;
+  Upgraded out;
+  CODEXOS_ASSIGN(Fd fd, take_early(r, parser, out.leftover));
+  if (!fd) {
+    CODEXOS_ASSIGN(fd, send(r, fds, true));
+  }
   pollfd wait[2] = {{fd.get(), POLLIN, 0}, {signals, POLLIN, 0}};
-  while (wait[0].revents == 0) {
+  while (wait[0].revents == 0 && !parser.head_done()) {
     if (poll(wait, 2, -1) < 0 && errno != EINTR) return errno_error("poll", errno);
     interrupted = wait[0].revents == 0 && wait[1].revents != 0;
     if (interrupted) return Error{Code::unavailable, "interrupted", {}};
   }
-  http::ResponseParser parser;
-  Upgraded out;
   CODEXOS_TRY(read_response(fd.get(), parser, true, &out.leftover));
   const http::Response& head = parser.response();
   if (head.status != 101) {

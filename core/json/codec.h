@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The codec between wire types and JSON values, drawn from fields(). Included by json.h only.
+// The codec between wire types and JSON, drawn from fields(). Included by json.h only.
 //
-// Writing: a nullopt optional is left out; Defaults::omit leaves out every member that equals what
-// a default-constructed struct holds, also inside nested structs, compared as JSON. Reading starts
+// Writing: text at once, without a tree of values. A nullopt optional is left out; Defaults::omit
+// leaves out every member that equals what a default-constructed struct holds, also inside nested
+// structs, compared as JSON. Reading starts
 // from the struct as it is, so a member that is left out keeps its default; null is accepted for an
 // optional only. Map and vector elements and engaged optionals start from a fresh default.
 //
@@ -10,7 +11,9 @@
 // read from there; keys of maps are text.
 #pragma once
 
+#include <charconv>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/json/json.h"
@@ -35,76 +38,132 @@ Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const std::str
 Status read_bool(const Value& v, bool& out, const std::string& path);
 Status read_double(const Value& v, double& out, const std::string& path);
 Status read_string(const Value& v, std::string& out, const std::string& path);
-Value write_string(const std::string& s);
 
-template <class T>
-const Value& defaults_of() {
-  static const Value value = to_value(T{}, Defaults::write);
-  return value;
-}
+/// A string, or {"base64": ...}.
+void append_string(std::string& out, const std::string& s);
+/// A member's name and the colon.
+void append_name(std::string& out, std::string_view name);
+void append_double(std::string& out, double x);
 
-/// `base` is what a reader holds before it reads (an object), or null to write every member.
-template <class T>
-Value write_struct(const T& x, const Value* base);
-
-template <class T>
-Value write(const T& x, Defaults d) {
-  if constexpr (std::is_enum_v<T>) {
-    return Value(std::string(name_of(x)));
-  } else if constexpr (is_vector<T>::value) {
-    Value out = Value::array();
-    for (const auto& element : x) out.push_back(write(element, d));
-    return out;
-  } else if constexpr (is_optional<T>::value) {
-    return x ? write(*x, d) : Value(nullptr);
-  } else if constexpr (is_map<T>::value) {
-    Value out = Value::object();
-    for (const auto& [key, element] : x) append_member(out, key, write(element, d));
-    return out;
-  } else if constexpr (has_fields_v<T>) {
-    return write_struct(x, d == Defaults::omit ? &defaults_of<T>() : nullptr);
-  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, Scalar>) {
-    return write_string(x);
-  } else {
-    return Value(x);
-  }
-}
-
-class ObjectWriter {
- public:
-  ObjectWriter(Value& out, const Value* base) : out_(out), base_(base) {}
-
-  template <class T>
-  void operator()(const char* name, const T& x, const char* = "") {
-    if (base_ == nullptr) return write_member(name, x);
-    const auto it = base_->find(name);
-    const Value full = write(x, Defaults::write);
-    if (full == (it == base_->end() ? Value(nullptr) : *it)) return;
-    if constexpr (has_fields_v<T>) {
-      append_member(out_, name, write_struct(x, &*it));
-    } else {
-      append_member(out_, name, write(x, Defaults::omit));
-    }
-  }
-
- private:
-  template <class T>
-  void write_member(const char* name, const T& x) {
-    if constexpr (is_optional<T>::value) {
-      if (!x) return;
-    }
-    append_member(out_, name, write(x, Defaults::write));
-  }
-  Value& out_;
-  const Value* base_;
+/// What a default-constructed struct holds, as JSON: each member, in the order of fields().
+struct Written {
+  std::string text;
+  std::vector<Written> members;
 };
 
 template <class T>
-Value write_struct(const T& x, const Value* base) {
-  Value out = Value::object();
-  ObjectWriter writer(out, base);
+const std::vector<Written>& defaults_of();
+
+template <class T>
+void append_members(std::string& out, const T& x, const std::vector<Written>* base);
+
+template <class T>
+void append(std::string& out, const T& x, Defaults d) {
+  if constexpr (std::is_same_v<T, bool>) {
+    out += x ? "true" : "false";
+  } else if constexpr (std::is_enum_v<T>) {
+    append_string(out, std::string(name_of(x)));
+  } else if constexpr (std::is_integral_v<T>) {
+    char digits[24];
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, x).ptr);
+  } else if constexpr (std::is_same_v<T, double>) {
+    append_double(out, x);
+  } else if constexpr (is_vector<T>::value) {
+    out += '[';
+    for (const auto& element : x) {
+      if (&element != &x.front()) out += ',';
+      append(out, element, d);
+    }
+    out += ']';
+  } else if constexpr (is_optional<T>::value) {
+    x ? append(out, *x, d) : void(out += "null");
+  } else if constexpr (is_map<T>::value) {
+    out += '{';
+    bool first = true;
+    for (const auto& [key, element] : x) {
+      if (!std::exchange(first, false)) out += ',';
+      append_name(out, key);
+      append(out, element, d);
+    }
+    out += '}';
+  } else if constexpr (has_fields_v<T>) {
+    append_members(out, x, d == Defaults::omit ? &defaults_of<T>() : nullptr);
+  } else {
+    append_string(out, x);
+  }
+}
+
+class MembersWriter {
+ public:
+  MembersWriter(std::string& out, const std::vector<Written>* base) : out_(out), base_(base) {}
+
+  template <class T>
+  void operator()(const char* name, const T& x, const char* = "") {
+    const Written* base = base_ == nullptr ? nullptr : &(*base_)[member_++];
+    if constexpr (is_optional<T>::value) {
+      if (!x && base == nullptr) return;
+    }
+    const size_t begin = out_.size();
+    if (!first_) out_ += ',';
+    append_name(out_, name);
+    const size_t value = out_.size();
+    append(out_, x, Defaults::write);
+    if (base != nullptr) {
+      if (std::string_view(out_).substr(value) == base->text) return out_.resize(begin);
+      out_.resize(value);
+      if constexpr (has_fields_v<T>) {
+        append_members(out_, x, &base->members);
+      } else {
+        append(out_, x, Defaults::omit);
+      }
+    }
+    first_ = false;
+  }
+
+ private:
+  std::string& out_;
+  const std::vector<Written>* base_;
+  size_t member_ = 0;
+  bool first_ = true;
+};
+
+/// `base`: what a reader holds before it reads, or null to write every member.
+template <class T>
+void append_members(std::string& out, const T& x, const std::vector<Written>* base) {
+  out += '{';
+  MembersWriter writer(out, base);
   T::fields(x, writer);
-  return out;
+  out += '}';
+}
+
+class MembersCollector {
+ public:
+  template <class T>
+  void operator()(const char*, const T& x, const char* = "") {
+    Written w;
+    append(w.text, x, Defaults::write);
+    if constexpr (has_fields_v<T>) {
+      MembersCollector members;
+      T::fields(x, members);
+      w.members = members.take();
+    }
+    all_.push_back(std::move(w));
+  }
+  std::vector<Written> take() { return std::move(all_); }
+
+ private:
+  std::vector<Written> all_;
+};
+
+template <class T>
+const std::vector<Written>& defaults_of() {
+  static const std::vector<Written> all = [] {
+    MembersCollector members;
+    const T x{};
+    T::fields(x, members);
+    return members.take();
+  }();
+  return all;
 }
 
 template <class T>
@@ -204,8 +263,10 @@ Status read_struct(const Value& v, T& out, Unknown u, const std::string& path) {
 }  // namespace detail
 
 template <class T>
-Value to_value(const T& x, Defaults d) {
-  return detail::write(x, d);
+std::string encode(const T& x, Defaults d) {
+  std::string out;
+  detail::append(out, x, d);
+  return out;
 }
 
 template <class T>

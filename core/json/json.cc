@@ -39,9 +39,7 @@ class Builder : public nlohmann::json_sax<Value> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    // A set, because an object of a million members must not cost a million searches.
-    if (!stack_.back().keys.insert(name).second)
-      return fail("field \"" + name + "\" is given twice");
+    if (is_known(name)) return fail("field \"" + name + "\" is given twice");
     key_ = std::move(name);
     return true;
   }
@@ -84,6 +82,16 @@ class Builder : public nlohmann::json_sax<Value> {
   bool close() {
     stack_.pop_back();
     return true;
+  }
+  /// A set where there are many, because an object of a million members must not cost a million
+  /// searches.
+  bool is_known(const std::string& name) {
+    constexpr size_t kFew = 24;
+    auto& [value, keys] = stack_.back();
+    if (value->size() < kFew) return value->contains(name);
+    if (keys.empty())
+      for (const auto& member : value->get_ref<Value::object_t&>()) keys.insert(member.first);
+    return !keys.insert(name).second;
   }
 
   struct Open {
@@ -202,12 +210,35 @@ Status read_double(const Value& v, double& out, const std::string& path) {
   return {};
 }
 
-Value write_string(const std::string& s) {
-  if (is_utf8(s)) return Value(s);
-  Value out = Value::object();
-  append_member(out, "base64", Value(to_base64(s)));
-  return out;
+namespace {
+
+/// Printable ASCII that JSON takes as it is; what is not, the library writes.
+bool is_plain(std::string_view s) {
+  return std::all_of(s.begin(), s.end(),
+                     [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
+
+void append_quoted(std::string& out, std::string_view s) {
+  if (is_plain(s)) {
+    out.append(1, '"').append(s).append(1, '"');
+  } else {
+    out += dump(Value(std::string(s)));
+  }
+}
+
+}  // namespace
+
+void append_string(std::string& out, const std::string& s) {
+  if (is_plain(s) || is_utf8(s)) return append_quoted(out, s);
+  out.append(R"({"base64":")").append(to_base64(s)).append("\"}");
+}
+
+void append_name(std::string& out, std::string_view name) {
+  append_quoted(out, name);
+  out += ':';
+}
+
+void append_double(std::string& out, double x) { out += dump(Value(x)); }
 
 Status read_string(const Value& v, std::string& out, const std::string& path) {
   if (v.is_object() && v.size() == 1 && v.contains("base64") && v["base64"].is_string()) {

@@ -27,15 +27,11 @@ std::string dump(const Value& v);
 std::string dump_pretty(const Value& v);
 
 template <class T>
-Value to_value(const T& x, Defaults d = Defaults::write);
-template <class T>
 Status from_value(const Value& v, T& out, Unknown u, const std::string& path = "");
 
 /// One line of JSON. Requests: Defaults::omit.
 template <class T>
-std::string encode(const T& x, Defaults d = Defaults::write) {
-  return dump(to_value(x, d));
-}
+std::string encode(const T& x, Defaults d = Defaults::write);
 template <class T>
 Result<T> decode(std::string_view text, Unknown u) {
   CODEXOS_ASSIGN(Value v, parse(text));

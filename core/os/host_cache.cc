@@ -58,6 +58,7 @@ HostCache::HostCache(const Host& real, MountTable& mounts) : real_(real), mounts
 void HostCache::clear() const {
   for (auto& [key, a] : answers_)
     for (const auto& fact : a.facts) fact->valid = false;
+  ++changes_;
   answers_.clear();
   folders_.clear();
   inotify_.reset(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
@@ -73,9 +74,10 @@ void HostCache::refresh() {
 
 void HostCache::take_events() const {
   alignas(inotify_event) char buffer[16384];
-  const auto end = [](const std::vector<std::weak_ptr<Fact>>& facts) {
+  const auto end = [this](const std::vector<std::weak_ptr<Fact>>& facts) {
     for (const auto& weak : facts)
       if (const auto fact = weak.lock()) fact->valid = false;
+    if (!facts.empty()) ++changes_;
   };
   ssize_t n = 0;
   while (inotify_ && (n = ::read(inotify_.get(), buffer, sizeof buffer)) > 0) {
@@ -201,7 +203,9 @@ const HostCache::Answer& HostCache::answer(char kind, const std::string& path, A
   const auto known = answers_.find(key);
   const auto valid = [](const FactPtr& f) { return f->valid && f->unwatched.empty(); };
   if (known != answers_.end() &&
-      std::all_of(known->second.facts.begin(), known->second.facts.end(), valid)) {
+      (known->second.held_at == changes_ + 1 ||
+       std::all_of(known->second.facts.begin(), known->second.facts.end(), valid))) {
+    known->second.held_at = changes_ + 1;
     if (recording_)
       recorded_.insert(recorded_.end(), known->second.facts.begin(), known->second.facts.end());
     return known->second;

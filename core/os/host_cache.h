@@ -44,6 +44,9 @@ class HostCache : public Host {
   void start_recording();
   Facts stop_recording();
   static bool hold(const Facts& facts);
+  /// Grows whenever a watched fact ceases to hold: while it stays, only those that nobody tells
+  /// about need to be asked.
+  uint64_t changes() const { return changes_; }
 
   bool lookup(const std::string& path, PathFact& out) const override;
   bool read_link(const std::string& path, std::string& text) const override;
@@ -65,6 +68,7 @@ class HostCache : public Host {
     uid_t uid = 0;
     gid_t gid = 0;
     std::vector<FactPtr> facts;
+    uint64_t held_at = 0;  // changes() when all facts were last seen to hold, plus one
   };
   struct Folder {  // of one watch
     std::unordered_map<std::string, std::vector<std::weak_ptr<Fact>>> by_name;
@@ -85,6 +89,7 @@ class HostCache : public Host {
   MountTable& mounts_;
   mutable Fd inotify_;  // none: nothing is remembered
   mutable uint64_t generation_ = 0;
+  mutable uint64_t changes_ = 0;
   mutable std::unordered_map<std::string, Answer> answers_;
   mutable std::unordered_map<int, Folder> folders_;
   mutable Answer last_;  // one that is not remembered

@@ -74,9 +74,9 @@ std::string as_text(const std::string& s) {
 std::string encode_problem(wire::Problem p) {
   p.detail = as_text(p.detail);
   p.hint = as_text(p.hint);
-  const json::Value whole = json::to_value(p);
+  const auto whole = json::parse(json::encode(p));
   json::Value shown = json::Value::object();
-  for (const auto& [name, value] : whole.items())
+  for (const auto& [name, value] : whole->items())
     if (value != "") shown[name] = value;  // NOLINT(readability-container-size-empty): a JSON value
   return json::dump(shown);
 }

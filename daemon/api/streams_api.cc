@@ -23,9 +23,11 @@ struct What {
 
 /// `text` or `base64`, never both.
 std::string encode_piece(const wire::OutputLine& line) {
-  auto v = json::to_value(line);
-  v.erase(line.base64.empty() ? "base64" : "text");
-  return json::dump(v);
+  std::string out = json::encode(line);
+  // Inside of strings quotes are escaped, so this is the member and nothing else.
+  const std::string_view unused = line.base64.empty() ? R"(,"base64":"")" : R"(,"text":"")";
+  out.erase(out.find(unused), unused.size());
+  return out;
 }
 
 class Follower : public std::enable_shared_from_this<Follower> {

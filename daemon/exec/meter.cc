@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "daemon/exec/processes.h"
@@ -150,26 +151,27 @@ struct Meter::Table {
 };
 
 Meter::Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers)
-    : cgroup_(cgroup), layers_(std::move(layers)) {
-  find_scratch(job, view);
-}
+    : job_(job), view_(view), cgroup_(cgroup), layers_(std::move(layers)) {}
 
-// Several of the places can be one file system.
-void Meter::find_scratch(const Job& job, const View* view) {
+// Of mount points only, which a task can neither move nor replace: it need not be looked for before
+// the program runs.
+void Meter::find_scratch() {
   const auto add = [this](const std::vector<Mount>& mounts) {
     for (const auto& m : mounts) {
       struct statfs fs {};
       struct stat st {};
       const bool scratch = m.role == MountRole::scratch || m.role == MountRole::home;
-      if (!scratch || m.read_only || statfs(m.target.c_str(), &fs) < 0 ||
-          fs.f_type != kTmpfsMagic || stat(m.target.c_str(), &st) < 0)
+      if (!scratch || m.kind != MountKind::tmpfs || m.read_only ||
+          statfs(m.target.c_str(), &fs) < 0 || fs.f_type != kTmpfsMagic ||
+          stat(m.target.c_str(), &st) < 0)
         continue;
       if (scratch_devices_.insert(st.st_dev).second) scratch_.push_back(m.target);
     }
   };
+  const View* const view = std::exchange(view_, nullptr);
   if (view == nullptr) return;
   add(view->mounts);
-  add(job.mounts);
+  add(job_.mounts);
 }
 
 uint64_t Meter::scratch_bytes() const {
@@ -261,6 +263,7 @@ void Meter::walk_layers(Depth depth) {
 }
 
 Measure Meter::measure(const LimitWatch& watch, Depth depth, uint64_t log_bytes) {
+  find_scratch();
   Measure m;
   m.scratch_bytes = scratch_bytes();
   uint64_t nameless_disk = 0;

@@ -28,7 +28,8 @@ namespace codexos::exec {
 
 class Meter {
  public:
-  /// `view`: where scratch space is; null: there is none. `layers`: folders of held-back changes.
+  /// `job` and `view` outlive it; `view` says where scratch space is; null: there is none.
+  /// `layers`: folders of held-back changes.
   Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers);
 
   enum class Depth { cheap, exact };
@@ -41,12 +42,14 @@ class Meter {
 
  private:
   struct Table;
-  void find_scratch(const Job& job, const View* view);
+  void find_scratch();
   uint64_t scratch_bytes() const;
   void look_at_processes(Table& t);
   void look_at_files(int proc, const char* pid, Table& t);
   void walk_layers(Depth depth);
 
+  const Job& job_;
+  const View* view_;  // null: scratch space was looked for
   const TaskCgroup& cgroup_;
   std::vector<Fd> layers_;
   std::vector<std::string> scratch_;

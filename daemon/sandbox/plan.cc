@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one task adds to the view: its package caches, what --show names, the git identity. Pure but
+// What one task adds to the view: its package caches, and what --show names. Pure but
 // for what Host answers. The workspace's own mounts are made by tasks/, which knows its layers.
 #include <algorithm>
 #include <optional>
@@ -95,7 +95,7 @@ Status check_target(const std::string& text, const std::string& target, const Vi
   for (const auto& m : view.mounts) {
     const bool fixed = m.role == MountRole::system || m.role == MountRole::etc ||
                        m.role == MountRole::dev || m.role == MountRole::proc ||
-                       m.role == MountRole::home;
+                       (m.role == MountRole::home && m.kind != MountKind::file);
     if (fixed && path_within(m.target, target))
       return refused_show(text, "at " + target + " it would hide " + m.target + " of the task");
   }
@@ -264,12 +264,6 @@ Result<std::vector<Mount>> make_job_mounts(const ViewRequest& r, const View& vie
                                            std::vector<std::string>& notes) {
   std::vector<Mount> out;
   add_caches(r, host, out);
-  const std::string home = inside_home(r.caller);
-  std::vector<HomeFile> files = registries(r.caller, host);
-  if (std::string text = git_identity(r.caller, host); !text.empty())
-    files.push_back({".gitconfig", std::move(text)});
-  for (auto& f : files)
-    out.push_back(file_at(MountRole::home, join_path(home, f.path), std::move(f.text), 0644));
   CODEXOS_ASSIGN(std::vector<Mount> shown, show_mounts(r, view, host, notes));
   std::move(shown.begin(), shown.end(), std::back_inserter(out));
   return out;

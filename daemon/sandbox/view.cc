@@ -225,6 +225,16 @@ void add_cache_links(const Inside& who, std::vector<Mount>& out) {
   }
 }
 
+/// What programs read from a home, as far as it names nothing secret.
+void add_settings(const Caller& caller, const Inside& who, const Host& host,
+                  std::vector<Mount>& out) {
+  std::vector<HomeFile> files = registries(caller, host);
+  if (std::string text = git_identity(caller, host); !text.empty())
+    files.push_back({".gitconfig", std::move(text)});
+  for (auto& f : files)
+    out.push_back(file_at(MountRole::home, join_path(who.home, f.path), std::move(f.text), 0644));
+}
+
 Result<View> make_view(const ViewRequest& r, const Host& host) {
   const Inside who = inside_of(r.caller, host);
   if (r.caller.uid == 0 && r.task_host_uid == 0)
@@ -249,6 +259,7 @@ Result<View> make_view(const ViewRequest& r, const Host& host) {
   add_scratch(who, v.mounts);
   add_toolchains(r.caller, who, host, v.mounts);
   add_cache_links(who, v.mounts);
+  add_settings(r.caller, who, host, v.mounts);
   for (const auto& place : r.places) v.mounts.push_back(dir_at(MountRole::system, place, 0755));
   cover_state(r.state_home, host, v.mounts);
 

@@ -82,7 +82,7 @@ class ColumnBinder {
     } else if constexpr (std::is_integral_v<T>) {
       s_.bind(static_cast<int64_t>(x));
     } else {
-      s_.bind(json::dump(json::to_value(x)));
+      s_.bind(json::encode(x));
     }
   }
   Statement& s_;

@@ -214,26 +214,37 @@ Result<std::optional<TaskRow>> Planner::find_snapshot(const std::string& task,
   return std::optional<TaskRow>(std::move(row));
 }
 
+/// The newest task whose changes of that folder wait.
+Result<std::optional<TaskRow>> Planner::last_waiting(const Root& workspace) {
+  CODEXOS_ASSIGN(auto last, store_->last_task(workspace.path, true));
+  // Another inode at the path is another folder: its waiting changes do not belong here.
+  if (last && (static_cast<uint64_t>(last->workspace_dev) != workspace.dev ||
+               static_cast<uint64_t>(last->workspace_ino) != workspace.ino))
+    last.reset();
+  return last;
+}
+
+Status Planner::remark_on_waiting(const wire::TaskCreate& create, Start& start) {
+  if (store_ == nullptr || !create.from.empty() || start.workspace.roots.empty() ||
+      create.mode != wire::WorkspaceMode::overlay)
+    return {};
+  CODEXOS_ASSIGN(const auto last, last_waiting(start.workspace.roots[0]));
+  if (last)
+    start.remark_on("changes of task " + last->task.id +
+                    " wait: -c starts from them · codexos diff " + last->task.id +
+                    " · codexos apply " + last->task.id);
+  return {};
+}
+
 /// The earlier task that the new one starts from; nothing: the real folder.
 Result<std::optional<TaskRow>> Planner::find_from(const wire::TaskCreate& create,
                                                   const Root& workspace, Start& start) {
-  if (store_ == nullptr) return std::optional<TaskRow>();
-  if (create.from.empty() || create.from == "last") {
-    CODEXOS_ASSIGN(auto last, store_->last_task(workspace.path, true));
-    // Another inode at the path is another folder: its waiting changes do not belong here.
-    if (last && (static_cast<uint64_t>(last->workspace_dev) != workspace.dev ||
-                 static_cast<uint64_t>(last->workspace_ino) != workspace.ino))
-      last.reset();
-    if (create.from == "last") {
-      if (!last)
-        remark_and_note(start, "no changes of an earlier task wait: the real folder is used");
-      return last;
-    }
-    if (last)
-      start.remark_on("changes of task " + last->task.id +
-                      " wait: -c starts from them · codexos diff " + last->task.id +
-                      " · codexos apply " + last->task.id);
-    return std::optional<TaskRow>();
+  if (store_ == nullptr || create.from.empty()) return std::optional<TaskRow>();
+  if (create.from == "last") {
+    CODEXOS_ASSIGN(auto last, last_waiting(workspace));
+    if (!last)
+      remark_and_note(start, "no changes of an earlier task wait: the real folder is used");
+    return last;
   }
   std::string task, name;
   if (split_snapshot(create.from, task, name)) return find_snapshot(task, name, workspace, start);

@@ -112,6 +112,9 @@ class Planner {
   /// policy; conflict: `from` cannot be used.
   Result<Start> plan(wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
                      const std::string& layer_dir);
+  /// Adds what the caller should know of an earlier task's changes that wait here. Not part of the
+  /// plan: the helper is at work already.
+  Status remark_on_waiting(const wire::TaskCreate& create, Start& start);
   /// The kernel would not mount an overlay over this folder: from now on it is copied.
   void overlay_refused(const std::string& path) { refused_.insert(path); }
   wire::PlanView show(const wire::TaskCreate& create, const Start& start) const;
@@ -138,6 +141,7 @@ class Planner {
   Result<Caller> make_caller(const std::map<std::string, std::string>& env, uid_t uid, gid_t gid);
 
  private:
+  Result<std::optional<TaskRow>> last_waiting(const Root& workspace);
   Result<std::optional<TaskRow>> find_from(const wire::TaskCreate& create, const Root& workspace,
                                            Start& start);
   Result<std::optional<TaskRow>> find_snapshot(const std::string& task, const std::string& name,

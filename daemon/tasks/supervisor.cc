@@ -163,6 +163,21 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   return std::nullopt;
 }
 
+namespace {
+
+std::optional<wire::TaskNet> net_of(const wire::TaskCreate& c) {
+  std::optional<wire::TaskNet> net;
+  if (c.net != wire::Network::allow) return net;
+  net.emplace();
+  net->allow = c.allow;
+  net->publish = c.publish;
+  net->reach = c.reach;
+  net->max_bytes = c.net_bytes;
+  return net;
+}
+
+}  // namespace
+
 TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, const std::string& id,
                              const std::string& secret) const {
   const auto& c = request.create;
@@ -179,13 +194,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.isolation = "full";
   t.seccomp = name_of(start.request.seccomp);
   t.network = c.net == wire::Network::allow ? "by name" : std::string(name_of(c.net));
-  if (c.net == wire::Network::allow) {
-    t.net.emplace();
-    t.net->allow = c.allow;
-    t.net->publish = c.publish;
-    t.net->reach = c.reach;
-    t.net->max_bytes = c.net_bytes;
-  }
+  t.net = net_of(c);
   t.limits = start.held;
   t.agent = start.agent;
   t.landlock_abi = start.view->landlock_abi;
@@ -235,10 +244,8 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     if (!cgroup.ok()) return broken_start(std::move(cgroup).error(), id);
     pass_cgroup(start.job, *std::move(cgroup), fds);
   }
-  TaskRow row = make_row(request, start, id, start.job.secret);
-  if (row.task.net)
-    if (auto s = p_.network.begin(id, *row.task.net); !s.ok())
-      return broken_start(std::move(s).error(), id);
+  if (const auto net = net_of(request.create))
+    if (auto s = p_.network.begin(id, *net); !s.ok()) return broken_start(std::move(s).error(), id);
   // The helper prepares while we write; it does not run the program before GO.
   auto helper = p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
   if (!helper.ok()) {
@@ -246,6 +253,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     return broken_start(std::move(helper).error(), id);
   }
   r->helper = *std::move(helper);
+  TaskRow row = make_row(request, start, id, start.job.secret);
   if (auto sockets = std::exchange(r->helper->network, {}))
     if (auto less = p_.network.take(id, *sockets); less.ok() && !less->empty())
       row.task.notes.push_back(*std::move(less));
@@ -258,7 +266,9 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     write_alive(paths.alive(), p, p_.boot_id);
   }
   r->row = std::move(row);
-  if (auto s = record_start(request, start, r->row); !s.ok()) {
+  auto recorded = record_start(request, start, r->row);
+  if (recorded.ok()) recorded = p_.planner.remark_on_waiting(request.create, start);
+  if (auto s = std::move(recorded); !s.ok()) {
     r->helper->link->send(LinkType::abort);
     p_.network.end(id, [](const NetTotals&) {});
     return broken_start(std::move(s).error(), id);

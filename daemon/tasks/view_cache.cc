@@ -26,9 +26,12 @@ Result<ViewCache::Entry> ViewCache::make(const ViewRequest& r, std::string key) 
   constant.workspace.clear();
   constant.cache_dir.clear();
   constant.show.clear();
+  e.held_at = host_.changes();
   host_.start_recording();
   auto view = make_view(constant, host_);
   e.facts = host_.stop_recording();
+  for (const auto& fact : e.facts)
+    if (!fact->unwatched.empty()) e.unwatched.push_back(fact);
   if (!view.ok()) return std::move(view).error();
   e.view = *std::move(view);
   // A mount that came or went below a bound source changes what a parked helper already copied.
@@ -36,11 +39,18 @@ Result<ViewCache::Entry> ViewCache::make(const ViewRequest& r, std::string key) 
   return e;
 }
 
+bool ViewCache::holds(Entry& e) const {
+  const uint64_t changes = host_.changes();
+  if (!HostCache::hold(e.held_at == changes ? e.unwatched : e.facts)) return false;
+  e.held_at = changes;
+  return true;
+}
+
 Result<const View*> ViewCache::get(const ViewRequest& r) {
   const std::string key = cache_key(r);
   const auto it = std::find_if(entries_.begin(), entries_.end(),
                                [&key](const Entry& e) { return e.key == key; });
-  if (it != entries_.end() && HostCache::hold(it->facts)) {
+  if (it != entries_.end() && holds(*it)) {
     entries_.splice(entries_.begin(), entries_, it);
     return static_cast<const View*>(&entries_.front().view);
   }

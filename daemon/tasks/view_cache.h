@@ -24,7 +24,10 @@ class ViewCache {
     std::string key;
     View view;
     HostCache::Facts facts;
+    HostCache::Facts unwatched;  // those of them that nobody tells about
+    uint64_t held_at = 0;        // HostCache::changes() when all of them held
   };
+  bool holds(Entry& e) const;
   Result<Entry> make(const ViewRequest& r, std::string key);
 
   MountTable& mounts_;

@@ -52,10 +52,55 @@ std::string why(std::string_view text) {
 
 TEST_CASE("a default struct is written empty for requests and whole for answers") {
   CHECK(encode(Outer{}, Defaults::omit) == "{}");
-  const Value v = to_value(Outer{});
+  const Value v = *parse(encode(Outer{}));
   CHECK(v.size() == 9);  // all but the nullopt
   CHECK_FALSE(v.contains("maybe"));
   CHECK(v["state"] == "queued");
+}
+
+struct Many {
+  std::vector<std::string> strings;
+  std::map<std::string, int64_t> numbers;
+  std::vector<std::optional<double>> ratios;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("strings", s.strings);
+    v("numbers", s.numbers);
+    v("ratios", s.ratios);
+  }
+};
+
+TEST_CASE("text is written as the library writes it") {
+  Many x;
+  for (int c = 1; c < 256; ++c) {
+    const std::string one(1, static_cast<char>(c));
+    x.strings.push_back("a" +
+                        (c < 128 ? one : "\xc3" + std::string(1, static_cast<char>(c & 0xbf))));
+    x.numbers[x.strings.back()] = c % 2 == 0 ? INT64_MIN + c : c;
+  }
+  x.strings.emplace_back("\0zero", 5);
+  x.strings.emplace_back("\xf0\x9f\x90\xb1 \"quoted\" \\");
+  x.strings.emplace_back();
+  x.ratios = {0.1, -1e300, std::nullopt, 3.0};
+  const std::string text = encode(x);
+  const auto value = parse(text);
+  REQUIRE_MESSAGE(value.ok(), value.error().message);
+  CHECK(dump(*value) == text);
+  const auto back = decode<Many>(text, Unknown::refuse);
+  REQUIRE(back.ok());
+  CHECK(back->strings == x.strings);
+  CHECK(back->numbers == x.numbers);
+  CHECK(encode(std::vector<std::string>{"\xff"}) == R"([{"base64":"/w=="}])");
+}
+
+TEST_CASE("a name that is given twice is found among few and among many") {
+  for (const int count : {2, 23, 24, 25, 26, 100}) {
+    std::string text = "{";
+    for (int i = 0; i < count; ++i) text += "\"k" + std::to_string(i) + "\":1,";
+    CHECK(parse(text + "\"last\":1}").ok());
+    for (const int again : {0, count - 1})
+      CHECK_FALSE(parse(text + "\"k" + std::to_string(again) + "\":1}").ok());
+  }
 }
 
 TEST_CASE("what is left out comes back by itself, also below another default") {

@@ -209,9 +209,8 @@ TEST_CASE("folders of the workspace stay on PATH") {
 
 std::string text_at(const FakeHost& h, const std::string& target) {
   const auto v = make_view(ann(), h);
-  const auto m = make_job_mounts(ann(), *v, h, ignored);
-  REQUIRE(m.ok());
-  const Mount* found = at(*m, target);
+  REQUIRE(v.ok());
+  const Mount* found = at(v->mounts, target);
   return found == nullptr ? "" : found->content;
 }
 
