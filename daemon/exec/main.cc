@@ -105,7 +105,7 @@ int run_zygote() {
     refuse_all({"view", EINVAL, view.error().message, Cause::start_failed});
     return 125;
   }
-  message->payload = {};
+  std::string().swap(message->payload);  // every task would have it in its memory
   pid_t child = -1;
   const auto inner = [&](int map_ready) { serve_helpers(*view, message->fds, map_ready); };
   if (check_view(*view, why) && clone_inner(view->uid, view->gid, CLONE_NEWNS, inner, child, why))

@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include <cstring>
 
 #include "core/base/binary.h"
+#include "core/os/file.h"
 #include "core/os/link.h"
 #include "core/os/spawn.h"
 #include "daemon/exec/shim.h"
@@ -91,8 +94,28 @@ void close_others(int first, std::vector<int> kept) {
   close_range(first, ~0U);
 }
 
+/// The whole view, for helpers that put the shared units together by themselves: once the template
+/// is built, nobody else needs the text of their files. Empty: the text stays.
+Fd put_text_aside(View& view) {
+  Fd whole(memfd_create("codexos-view", MFD_CLOEXEC));
+  if (!whole || !write_all(whole.get(), to_binary(view)).ok()) return Fd();
+  for (Mount& m : view.mounts)
+    if (m.kind == MountKind::file && m.role == MountRole::etc) std::string().swap(m.content);
+  malloc_trim(0);
+  return whole;
+}
+
+Result<View> whole_view(int from) {
+  struct stat st {};
+  if (fstat(from, &st) < 0) return errno_error("stat the view", errno);
+  std::string bytes(static_cast<size_t>(st.st_size), '\0');
+  if (pread(from, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    return errno_error("read the view", EIO);
+  return from_binary<View>(bytes);
+}
+
 /// From here on a process of its own, PID 1 of the task's pid namespace.
-[[noreturn]] void be_helper(const View& view, const SpawnRequest& how, const Request& r,
+[[noreturn]] void be_helper(View& view, int whole, const SpawnRequest& how, const Request& r,
                             bool network_ready, Network network) {
   // Nothing of the zygote's stays open but standard error, the daemon's log.
   constexpr int kAbove = 16;
@@ -101,6 +124,11 @@ void close_others(int first, std::vector<int> kept) {
     if (fd.get() <= kWake) fd.reset(fcntl(fd.get(), F_DUPFD_CLOEXEC, kAbove));
   dup3(r.link.get(), kLink, O_CLOEXEC);
   dup3(wake, kWake, O_CLOEXEC);
+  if (how.own_units && whole >= 0) {
+    auto again = whole_view(whole);
+    if (!again.ok()) fail({"view", EIO, again.error().message, Cause::start_failed});
+    view = *std::move(again);
+  }
   close_others(kWake + 1, network.numbers());
   signal(SIGCHLD, SIG_DFL);
   setsid();
@@ -137,7 +165,7 @@ void close_others(int first, std::vector<int> kept) {
   _exit(run_shim(c));
 }
 
-void spawn_helper(const View& view, const SpawnRequest& how, const Request& r,
+void spawn_helper(View& view, int whole, const SpawnRequest& how, const Request& r,
                   SpareNetworks& networks) {
   Network network;
   const bool lent = !view.host_network && networks.enter(network).ok();
@@ -145,7 +173,7 @@ void spawn_helper(const View& view, const SpawnRequest& how, const Request& r,
   int pidfd = -1;
   const long pid =
       syscall(SYS_clone, own | CLONE_NEWUSER | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, 0);
-  if (pid == 0) be_helper(view, how, r, lent, std::move(network));
+  if (pid == 0) be_helper(view, whole, how, r, lent, std::move(network));
   if (pid < 0) {
     const StepFailure why{"namespaces", errno, std::string("clone: ") + std::strerror(errno),
                           Cause::not_isolated};
@@ -180,7 +208,7 @@ unsigned long namespaces_of(const View& view) {
          (view.host_network ? 0UL : static_cast<unsigned long>(CLONE_NEWNET));
 }
 
-void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
+void serve_helpers(View& view, std::vector<Fd>& view_fds, int map_ready) {
   Job none;
   std::vector<Fd> no_fds;
   Sandbox s;
@@ -195,12 +223,13 @@ void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready) {
     _exit(125);
   }
   close(map_ready);
+  const Fd whole = put_text_aside(view);
   signal(SIGCHLD, SIG_IGN);  // helpers are the daemon's, by their pidfds: nobody waits for them
   SpareNetworks networks(view.network);
   for (;;) {
     Request r;
     const SpawnRequest how = next_request(r, networks);
-    spawn_helper(view, how, r, networks);
+    spawn_helper(view, whole.get(), how, r, networks);
   }
 }
 

@@ -19,8 +19,9 @@ inline constexpr int kZygoteLink = 3;
 unsigned long namespaces_of(const View& view);
 
 /// The zygote itself, in namespaces of its own: builds the template, then makes helpers until its
-/// link closes. `map_ready`: as Sandbox's.
-[[noreturn]] void serve_helpers(const View& view, std::vector<Fd>& view_fds, int map_ready);
+/// link closes. `map_ready`: as Sandbox's. The text of files that all tasks share leaves `view`, and
+/// with it the memory of every task.
+[[noreturn]] void serve_helpers(View& view, std::vector<Fd>& view_fds, int map_ready);
 
 /// No helper can be made: tells every one that is asked for why, until the link closes.
 void refuse_all(const StepFailure& why);

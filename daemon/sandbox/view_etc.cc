@@ -142,11 +142,11 @@ bool shown_anyway(const std::string& path) {
   return path_within(path, "/usr") || path_within(path, "/nix") || path_within(path, "/gnu");
 }
 
-/// What is small is copied into the view: a file costs a start 5 us, a mount 20, and its end as
-/// much again.
-constexpr size_t kCopyFile = 16 << 10;
-constexpr size_t kCopyNames = 32;  // in one folder
-constexpr size_t kCopyAll = 96 << 10;
+/// What is small is copied into the view, once for all tasks that have it: a mount costs each of
+/// them 20 us, and its end as much again.
+constexpr size_t kCopyEntry = 80 << 10;  // a file, or all of a folder
+constexpr size_t kCopyNames = 48;        // in one folder
+constexpr size_t kCopyAll = 384 << 10;
 
 struct Copy {
   const Host& host;
@@ -165,7 +165,7 @@ struct Copy {
   }
   bool file(const PathFact& fact, const std::string& target) {
     std::string text;
-    if ((fact.mode & 0170004) != 0100004 || fact.size > std::min(kCopyFile, left) ||
+    if ((fact.mode & 0170004) != 0100004 || fact.size > left ||
         !host.read(fact.path, text) || text.size() > left)
       return false;
     left -= text.size();
@@ -191,10 +191,13 @@ void add_entry(const std::string& path, Copy& copy) {
     copy.out.push_back(link_at(MountRole::etc, path, fact.path));
     return;
   }
-  const size_t entries = copy.out.size(), left = copy.left;
-  if (copy.entry(fact.path, path)) return;
+  const size_t entries = copy.out.size(), all = copy.left;
+  const size_t most = std::min(kCopyEntry, all);
+  copy.left = most;
+  const bool copied = copy.entry(fact.path, path);
+  copy.left = copied ? all - (most - copy.left) : all;
+  if (copied) return;
   copy.out.resize(entries);
-  copy.left = left;
   bind_existing(copy.host, MountRole::etc, path, path, copy.out);
 }
 
