@@ -24,6 +24,9 @@ constexpr size_t kReadSize = 64 * 1024;
 
 std::string frames_protocol() { return fmt::format("codexos-frames/{}", kFramesVersion); }
 
+/// What may be asked again when the connection turns out to be gone.
+bool is_safe(const Request& r) { return r.method == "GET"; }
+
 http::Request to_http(const Request& r, bool upgrade) {
   http::Request out;
   out.method = r.method;
@@ -31,9 +34,9 @@ http::Request to_http(const Request& r, bool upgrade) {
   out.headers.map["host"] = "codexos";
   out.headers.map["user-agent"] = fmt::format("codexos/{}", kVersion);
   if (!r.body.empty()) out.headers.map["content-type"] = "application/json";
-  out.headers.map["connection"] = upgrade ? "upgrade" : "close";
+  out.keep_alive = !upgrade && is_safe(r);
+  if (!out.keep_alive) out.headers.map["connection"] = upgrade ? "upgrade" : "close";
   if (upgrade) out.headers.map["upgrade"] = frames_protocol();
-  out.keep_alive = false;
   return out;
 }
 
@@ -135,7 +138,11 @@ Result<Fd> Client::connect() {
 }
 
 Result<Fd> Client::send(const Request& r, const std::vector<int>& fds, bool upgrade) {
-  CODEXOS_ASSIGN(Fd fd, connect());
+  Fd fd;
+  if (is_safe(r) && !upgrade) fd = std::move(kept_);
+  if (!fd) {
+    CODEXOS_ASSIGN(fd, connect());
+  }
   if (patience_s_ > 0) {
     const timeval most{patience_s_, 0};
     for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO})
@@ -165,14 +172,15 @@ Result<Fd> Client::send(const Request& r, const std::vector<int>& fds, bool upgr
 
 Result<http::Response> Client::exchange(const Request& r) {
   const auto ask = [&]() -> Result<http::Response> {
-    CODEXOS_ASSIGN(const Fd fd, send(r, {}, false));
+    CODEXOS_ASSIGN(Fd fd, send(r, {}, false));
     http::ResponseParser parser;
     CODEXOS_TRY(read_response(fd.get(), parser, false, nullptr));
+    if (is_safe(r) && parser.response().keep_alive) kept_ = std::move(fd);
     return parser.response();
   };
   auto answer = ask();
   // The daemon died between our connect and its answer: the next one knows as much.
-  if (!answer.ok() && answer.error().code == Code::unavailable && r.method == "GET") answer = ask();
+  if (!answer.ok() && answer.error().code == Code::unavailable && is_safe(r)) answer = ask();
   if (answer.ok() && ctx_.globals.verbose) say(fmt::format("-> {}", answer->status));
   return answer;
 }
@@ -238,6 +246,7 @@ Result<bool> LineStream::read(const std::function<Status(std::string_view line)>
 }
 
 Result<LineStream> Client::open_stream(const Request& r) {
+  kept_.reset();  // if it were gone, nobody would ask again
   CODEXOS_ASSIGN(Fd fd, send(r, {}, false));
   LineStream out(std::move(fd), http::ResponseParser());
   CODEXOS_TRY(read_response(out.fd_.get(), *out.parser_, true, nullptr));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's HTTP API over its Unix socket. Every request has a connection of its own. With each
-// goes our /proc/self/ns/user as a descriptor: before kernel 6.11 that is how the daemon tells us
-// from a process inside a task.
+// The daemon's HTTP API over its Unix socket. A request has a connection of its own, or, when it
+// may be sent twice, the one of the answer before. With each goes our /proc/self/ns/user as a
+// descriptor: before kernel 6.11 that is how the daemon tells us from a process inside a task.
 #pragma once
 
 #include <deque>
@@ -108,6 +108,7 @@ class Client {
   Context& ctx_;
   Autostart autostart_ = Autostart::yes;
   int patience_s_ = 0;  // 0: for ever
+  Fd kept_;             // after an answer: for the next request
 };
 
 /// "abc" -> "/v1/tasks/abc"; with `verb`: "/v1/tasks/abc/stop". The id is percent-encoded.

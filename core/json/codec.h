@@ -23,21 +23,29 @@ namespace detail {
 
 /// Appends without a search; the name must be new.
 Value& append_member(Value& object, std::string name, Value&& x);
-/// "a.b" or "b" when path is empty.
-std::string member_path(const std::string& path, std::string_view name);
-std::string element_path(const std::string& path, size_t index);
+/// Where a reader is: a chain through its callers, made text of only when something is wrong.
+struct Path {
+  const Path* up = nullptr;  // null: the document itself
+  std::string_view name = {};
+  size_t index = 0;
+  bool is_element = false;
+
+  Path member(std::string_view of) const { return Path{this, of, 0, false}; }
+  Path element(size_t n) const { return Path{this, {}, n, true}; }
+  /// "a.b[2]"
+  std::string text() const;
+};
 /// Error invalid: "field \"a.b\": must be a string".
-Error wrong(const std::string& path, std::string_view what);
+Error wrong(const Path& path, std::string_view what);
 /// The first member of `object` that is not in `known` as Error invalid, with the nearest known
 /// name.
-Error unknown_field(const Value& object, const std::vector<const char*>& known,
-                    const std::string& path);
+Error unknown_field(const Value& object, const std::vector<const char*>& known, const Path& path);
 /// Integers only, no floating point; error invalid when the value is outside.
-Status read_signed(const Value& v, int64_t min, int64_t max, int64_t& out, const std::string& path);
-Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const std::string& path);
-Status read_bool(const Value& v, bool& out, const std::string& path);
-Status read_double(const Value& v, double& out, const std::string& path);
-Status read_string(const Value& v, std::string& out, const std::string& path);
+Status read_signed(const Value& v, int64_t min, int64_t max, int64_t& out, const Path& path);
+Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const Path& path);
+Status read_bool(const Value& v, bool& out, const Path& path);
+Status read_double(const Value& v, double& out, const Path& path);
+Status read_string(const Value& v, std::string& out, const Path& path);
 
 /// A string, or {"base64": ...}.
 void append_string(std::string& out, const std::string& s);
@@ -167,7 +175,7 @@ const std::vector<Written>& defaults_of() {
 }
 
 template <class T>
-Status read_int(const Value& v, T& out, const std::string& path) {
+Status read_int(const Value& v, T& out, const Path& path) {
   using Limits = std::numeric_limits<T>;
   if constexpr (std::is_signed_v<T>) {
     int64_t x = 0;
@@ -182,7 +190,7 @@ Status read_int(const Value& v, T& out, const std::string& path) {
 }
 
 template <class T>
-Status read_enum(const Value& v, T& out, const std::string& path) {
+Status read_enum(const Value& v, T& out, const Path& path) {
   std::string name;
   CODEXOS_TRY(read_string(v, name, path));
   if (const auto found = find_enum<T>(name)) {
@@ -198,25 +206,25 @@ Status read_enum(const Value& v, T& out, const std::string& path) {
 }
 
 template <class T>
-Status read_vector(const Value& v, std::vector<T>& out, Unknown u, const std::string& path) {
+Status read_vector(const Value& v, std::vector<T>& out, Unknown u, const Path& path) {
   if (!v.is_array()) return wrong(path, "must be an array");
   out.clear();
   out.reserve(v.size());
   for (const Value& element : v) {
     T x{};
-    CODEXOS_TRY(from_value(element, x, u, element_path(path, out.size())));
+    CODEXOS_TRY(from_value(element, x, u, path.element(out.size())));
     out.push_back(std::move(x));
   }
   return {};
 }
 
 template <class T>
-Status read_map(const Value& v, std::map<std::string, T>& out, Unknown u, const std::string& path) {
+Status read_map(const Value& v, std::map<std::string, T>& out, Unknown u, const Path& path) {
   if (!v.is_object()) return wrong(path, "must be an object");
   out.clear();
   for (auto it = v.begin(); it != v.end(); ++it) {
     T x{};
-    CODEXOS_TRY(from_value(it.value(), x, u, member_path(path, it.key())));
+    CODEXOS_TRY(from_value(it.value(), x, u, path.member(it.key())));
     out.emplace(it.key(), std::move(x));
   }
   return {};
@@ -224,40 +232,60 @@ Status read_map(const Value& v, std::map<std::string, T>& out, Unknown u, const 
 
 class ObjectReader {
  public:
-  ObjectReader(const Value& object, Unknown u, const std::string& path)
-      : object_(object), unknown_(u), path_(path) {}
+  ObjectReader(const Value& object, Unknown u, const Path& path)
+      : members_(object.get_ref<const Value::object_t&>()), unknown_(u), path_(path) {}
 
   template <class T>
   void operator()(const char* name, T& x, const char* = "") {
-    known_.push_back(name);
     if (!status_.ok()) return;
-    const auto it = object_.find(name);
-    if (it == object_.end()) return;
+    const Value* value = find(name);
+    if (value == nullptr) return;
     ++found_;
-    status_ = from_value(*it, x, unknown_, member_path(path_, name));
+    status_ = from_value(*value, x, unknown_, path_.member(name));
   }
-  Status finish() {
-    if (!status_.ok()) return std::move(status_);
-    if (unknown_ == Unknown::refuse && found_ != object_.size())
-      return unknown_field(object_, known_, path_);
-    return {};
+  /// True: there are members that nobody asked for.
+  bool finish(Status& status) {
+    status = std::move(status_);
+    return status.ok() && unknown_ == Unknown::refuse && found_ != members_.size();
   }
 
  private:
-  const Value& object_;
+  /// Most documents have their members in the order of fields().
+  const Value* find(std::string_view name) {
+    for (size_t n = 0; n < members_.size(); ++n) {
+      const auto& [key, value] = members_.begin()[static_cast<std::ptrdiff_t>(next_)];
+      next_ = next_ + 1 == members_.size() ? 0 : next_ + 1;
+      if (key == name) return &value;
+    }
+    return nullptr;
+  }
+
+  const Value::object_t& members_;  // in the order of the text
   const Unknown unknown_;
-  const std::string& path_;
-  std::vector<const char*> known_;
+  const Path& path_;
+  size_t next_ = 0;
   size_t found_ = 0;
   Status status_;
 };
 
+struct NamesCollector {
+  std::vector<const char*> names;
+  template <class T>
+  void operator()(const char* name, T&, const char* = "") {
+    names.push_back(name);
+  }
+};
+
 template <class T>
-Status read_struct(const Value& v, T& out, Unknown u, const std::string& path) {
+Status read_struct(const Value& v, T& out, Unknown u, const Path& path) {
   if (!v.is_object()) return wrong(path, "must be an object");
   ObjectReader reader(v, u, path);
   T::fields(out, reader);
-  return reader.finish();
+  Status status;
+  if (!reader.finish(status)) return status;
+  NamesCollector known;
+  T::fields(out, known);
+  return unknown_field(v, known.names, path);
 }
 
 }  // namespace detail
@@ -270,7 +298,12 @@ std::string encode(const T& x, Defaults d) {
 }
 
 template <class T>
-Status from_value(const Value& v, T& out, Unknown u, const std::string& path) {
+Status from_value(const Value& v, T& out, Unknown u) {
+  return from_value(v, out, u, detail::Path{});
+}
+
+template <class T>
+Status from_value(const Value& v, T& out, Unknown u, const detail::Path& path) {
   if constexpr (std::is_same_v<T, bool>) {
     return detail::read_bool(v, out, path);
   } else if constexpr (std::is_same_v<T, std::string>) {

@@ -144,25 +144,24 @@ Value& append_member(Value& object, std::string name, Value&& x) {
   return members.back().second;
 }
 
-std::string member_path(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "." + std::string(name);
+std::string Path::text() const {
+  if (up == nullptr) return {};
+  std::string out = up->text();
+  if (is_element) return out.append("[").append(std::to_string(index)).append("]");
+  if (!out.empty()) out += '.';
+  return out.append(name);
 }
 
-std::string element_path(const std::string& path, size_t index) {
-  return path + "[" + std::to_string(index) + "]";
+Error wrong(const Path& path, std::string_view what) {
+  if (path.up == nullptr) return Error{Code::invalid, "the document " + std::string(what), {}};
+  return Error{Code::invalid, "field \"" + path.text() + "\" " + std::string(what), {}};
 }
 
-Error wrong(const std::string& path, std::string_view what) {
-  if (path.empty()) return Error{Code::invalid, "the document " + std::string(what), {}};
-  return Error{Code::invalid, "field \"" + path + "\" " + std::string(what), {}};
-}
-
-Error unknown_field(const Value& object, const std::vector<const char*>& known,
-                    const std::string& path) {
+Error unknown_field(const Value& object, const std::vector<const char*>& known, const Path& path) {
   for (auto it = object.begin(); it != object.end(); ++it) {
     const std::string& name = it.key();
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    Error e{Code::invalid, "unknown field \"" + member_path(path, name) + "\"", {}};
+    Error e{Code::invalid, "unknown field \"" + path.member(name).text() + "\"", {}};
     if (name.size() > 64) return e;
     const char* nearest = nullptr;
     size_t best = 3;  // further away is no typing error
@@ -177,8 +176,7 @@ Error unknown_field(const Value& object, const std::vector<const char*>& known,
   return Error{Code::internal, "unknown field not found", {}};
 }
 
-Status read_signed(const Value& v, int64_t min, int64_t max, int64_t& out,
-                   const std::string& path) {
+Status read_signed(const Value& v, int64_t min, int64_t max, int64_t& out, const Path& path) {
   if (!v.is_number_integer()) return wrong(path, "must be an integer");
   const bool too_large =
       v.is_number_unsigned() && v.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
@@ -189,7 +187,7 @@ Status read_signed(const Value& v, int64_t min, int64_t max, int64_t& out,
   return {};
 }
 
-Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const std::string& path) {
+Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const Path& path) {
   if (!v.is_number_integer()) return wrong(path, "must be an integer");
   const bool negative = !v.is_number_unsigned() && v.get<int64_t>() < 0;
   const uint64_t x = negative ? 0 : v.get<uint64_t>();
@@ -198,13 +196,13 @@ Status read_unsigned(const Value& v, uint64_t max, uint64_t& out, const std::str
   return {};
 }
 
-Status read_bool(const Value& v, bool& out, const std::string& path) {
+Status read_bool(const Value& v, bool& out, const Path& path) {
   if (!v.is_boolean()) return wrong(path, "must be true or false");
   out = v.get<bool>();
   return {};
 }
 
-Status read_double(const Value& v, double& out, const std::string& path) {
+Status read_double(const Value& v, double& out, const Path& path) {
   if (!v.is_number()) return wrong(path, "must be a number");
   out = v.get<double>();
   return {};
@@ -240,10 +238,10 @@ void append_name(std::string& out, std::string_view name) {
 
 void append_double(std::string& out, double x) { out += dump(Value(x)); }
 
-Status read_string(const Value& v, std::string& out, const std::string& path) {
+Status read_string(const Value& v, std::string& out, const Path& path) {
   if (v.is_object() && v.size() == 1 && v.contains("base64") && v["base64"].is_string()) {
     auto bytes = from_base64(v["base64"].get_ref<const std::string&>());
-    if (!bytes.ok()) return wrong(member_path(path, "base64"), "is damaged");
+    if (!bytes.ok()) return wrong(path.member("base64"), "is damaged");
     out = *std::move(bytes);
     return {};
   }

@@ -26,8 +26,14 @@ std::string dump(const Value& v);
 /// Indented by two spaces.
 std::string dump_pretty(const Value& v);
 
+namespace detail {
+struct Path;
+}
 template <class T>
-Status from_value(const Value& v, T& out, Unknown u, const std::string& path = "");
+Status from_value(const Value& v, T& out, Unknown u, const detail::Path& path);
+/// Error invalid names the path of what is wrong.
+template <class T>
+Status from_value(const Value& v, T& out, Unknown u);
 
 /// One line of JSON. Requests: Defaults::omit.
 template <class T>

@@ -128,6 +128,27 @@ uint64_t lines_in(std::string_view text) {
          (text.empty() || text.ends_with('\n') ? 0 : 1);
 }
 
+/// Cuts off the lines that both begin and end with. Which lines differ does not change by it; those
+/// that are only added or only taken away are then left alone on one side.
+void cut_common_ends(std::string_view& a, std::string_view& b) {
+  const auto differs = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
+  const auto same = static_cast<size_t>(differs - a.begin());
+  const size_t begin = a.substr(0, same).rfind('\n') + 1;  // npos + 1: none
+  a.remove_prefix(begin);
+  b.remove_prefix(begin);
+  const auto differs_back = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend()).first;
+  auto tail = static_cast<size_t>(differs_back - a.rbegin());
+  const auto begins_line = [](std::string_view text, size_t at) {
+    return at == 0 || text[at - 1] == '\n';
+  };
+  if (!begins_line(a, a.size() - tail) || !begins_line(b, b.size() - tail)) {
+    const size_t line = a.find('\n', a.size() - tail);
+    tail = line == std::string_view::npos ? 0 : a.size() - line - 1;
+  }
+  a.remove_suffix(tail);
+  b.remove_suffix(tail);
+}
+
 // --- one file
 // -------------------------------------------------------------------------------------
 
@@ -282,12 +303,14 @@ LineCount count_lines(const LayerStack& stack, const DiffEntry& e) {
     const bool binary = is_binary(*before) || is_binary(*after);
     out.binary = out.binary || binary;
     if (binary) continue;
-    if (before->empty() || after->empty()) {
-      out.added += lines_in(*after);
-      out.removed += lines_in(*before);
+    std::string_view was = *before, is = *after;
+    cut_common_ends(was, is);
+    if (was.empty() || is.empty()) {
+      out.added += lines_in(is);
+      out.removed += lines_in(was);
       continue;
     }
-    const LineCount n = make_body(*before, *after).lines;
+    const LineCount n = make_body(was, is).lines;
     out.added += n.added;
     out.removed += n.removed;
   }

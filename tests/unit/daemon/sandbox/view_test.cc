@@ -94,7 +94,8 @@ TEST_CASE("what is small in /etc is copied, what is large or not for everybody i
   h.link("/etc/profile.d/b.sh", "/usr/share/b.sh");
   h.file("/etc/screenrc", std::string(1 << 20, 'x'));
   h.file("/etc/zsh/zshrc", "secret").mode("/etc/zsh/zshrc", 0100640);
-  for (int i = 0; i < 40; ++i) h.file("/etc/fonts/f" + std::to_string(i));
+  for (int i = 0; i < 50; ++i) h.file("/etc/fonts/f" + std::to_string(i));
+  for (int i = 0; i < 10; ++i) h.file("/etc/perl/p" + std::to_string(i), std::string(9 << 10, 'x'));
   const View v = view_of(ann(), h);
   CHECK(at(v.mounts, "/etc")->kind == MountKind::tmpfs);
   CHECK(at(v.mounts, "/etc")->read_only);
@@ -107,6 +108,7 @@ TEST_CASE("what is small in /etc is copied, what is large or not for everybody i
   CHECK(at(v.mounts, "/etc/zsh")->kind == MountKind::bind);
   CHECK(at(v.mounts, "/etc/zsh/zshrc") == nullptr);
   CHECK(at(v.mounts, "/etc/fonts")->kind == MountKind::bind);
+  CHECK(at(v.mounts, "/etc/perl")->kind == MountKind::bind);  // together they are not small
 }
 
 TEST_CASE("the caller is in passwd with number, home and shell, and nobody else of the host") {
