@@ -96,7 +96,7 @@ int run_by_hand(const char* path) {
 }
 
 int run_zygote() {
-  fcntl(kZygoteLink, F_SETFD, FD_CLOEXEC);
+  for (const int fd : {kZygoteLink, kZygoteWake}) fcntl(fd, F_SETFD, FD_CLOEXEC);
   auto message = recv_link(kZygoteLink);
   if (!message.ok() || message->type != LinkType::zygote) return 0;
   StepFailure why;

@@ -109,20 +109,20 @@ void SpareNetworks::lend(Fd process) {
   leases_.push_back({std::move(process), std::move(current_)});
 }
 
-void SpareNetworks::wait_for(int fd) {
+void SpareNetworks::wait_for(int link, int wake) {
   std::vector<pollfd> polled;
   for (;;) {
-    polled.assign(1, {fd, POLLIN, 0});
+    polled.assign({{link, 0, 0}, {wake, POLLIN, 0}});  // of the link only its end
     for (const auto& lease : leases_) polled.push_back({lease.process.get(), POLLIN, 0});
     if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
     auto at = leases_.begin();
-    for (size_t i = 1; i < polled.size(); ++i) {
+    for (size_t i = 2; i < polled.size(); ++i) {
       const auto lease = at++;
       if (polled[i].revents == 0) continue;
       if (spare_.size() < kMaxSpare) spare_.push_back(std::move(lease->space));
       leases_.erase(lease);
     }
-    if (polled[0].revents != 0) return;
+    if (polled[0].revents != 0 || polled[1].revents != 0) return;
   }
 }
 

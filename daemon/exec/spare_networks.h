@@ -31,7 +31,7 @@ class SpareNetworks {
   /// The child that `process` (pidfd) names runs in it.
   void lend(Fd process);
   /// Waits until `fd` is readable; takes back meanwhile what ended tasks leave.
-  void wait_for(int fd);
+  void wait_for(int link, int wake);
 
  private:
   struct Space {

@@ -39,9 +39,8 @@ struct Request {
   Fd link, wake;
 };
 
-/// Until the eventfd says that there is a message, or the daemon is gone. A message on the socket
-/// alone does not wake: the kernel takes that as a hint that the sender is about to sleep (WF_SYNC)
-/// and keeps the woken one on the sender's processor, where the daemon goes on working.
+/// Until the eventfd says that there is a message, or the daemon is gone (wake_by() in
+/// daemon/sandbox/helpers.h says why the message alone does not wake).
 Result<LinkMessage> next_message() {
   pollfd fds[] = {{kLink, 0, 0}, {kWake, POLLIN, 0}};
   while (poll(fds, 2, -1) < 0 && errno == EINTR) {
@@ -190,7 +189,9 @@ void spawn_helper(View& view, int whole, const SpawnRequest& how, const Request&
 /// The next request, or the end of this process.
 SpawnRequest next_request(Request& r, SpareNetworks& networks) {
   for (;;) {
-    networks.wait_for(kZygoteLink);
+    networks.wait_for(kZygoteLink, kZygoteWake);
+    uint64_t one = 0;
+    (void)!read(kZygoteWake, &one, sizeof one);
     auto message = recv_link(kZygoteLink);
     if (!message.ok()) _exit(0);
     if (message->type != LinkType::spawn || message->fds.size() != 2) continue;

@@ -14,13 +14,14 @@
 namespace codexos::exec {
 
 inline constexpr int kZygoteLink = 3;
+inline constexpr int kZygoteWake = 4;  // an eventfd(2): one more message is on the link
 
 /// The namespaces of a task, beside the user namespace (clone(2) flags).
 unsigned long namespaces_of(const View& view);
 
 /// The zygote itself, in namespaces of its own: builds the template, then makes helpers until its
-/// link closes. `map_ready`: as Sandbox's. The text of files that all tasks share leaves `view`, and
-/// with it the memory of every task.
+/// link closes. `map_ready`: as Sandbox's. The text of files that all tasks share leaves `view`,
+/// and with it the memory of every task.
 [[noreturn]] void serve_helpers(View& view, std::vector<Fd>& view_fds, int map_ready);
 
 /// No helper can be made: tells every one that is asked for why, until the link closes.

@@ -17,7 +17,18 @@ constexpr int64_t kRetireMs = 1000;
 constexpr int64_t kMaxBackoffMs = 60000;
 constexpr size_t kMaxZygotes = 4;
 
+Result<Fd> new_wake() {
+  Fd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
+  if (!fd) return errno_error("eventfd", errno);
+  return fd;
+}
+
 }  // namespace
+
+void wake_by(const Fd& wake) {
+  const uint64_t one = 1;
+  (void)!write(wake.get(), &one, sizeof one);
+}
 
 Status note_process(Helper& h, LinkMessage& m) {
   CODEXOS_ASSIGN(const PidInfo told, from_binary<PidInfo>(m.payload));
@@ -35,7 +46,8 @@ Result<std::unique_ptr<Helpers::Zygote>> Helpers::start_zygote(const View& view)
   SpawnOptions o;
   o.path = options_.exec_path;
   o.argv = {"codexos-exec", "--zygote"};
-  o.fds = {{pair.second.get(), 3}, {2, 2}};
+  CODEXOS_ASSIGN(Fd wake, new_wake());
+  o.fds = {{pair.second.get(), 3}, {wake.get(), 4}, {2, 2}};
   o.new_session = true;
   o.cwd = options_.template_dir;  // not by argument: a task reads those of its PID 1
   auto pid = spawn(o);
@@ -43,6 +55,7 @@ Result<std::unique_ptr<Helpers::Zygote>> Helpers::start_zygote(const View& view)
   pair.second.reset();
   auto z = std::make_unique<Zygote>();
   z->key = view.key;
+  z->wake = std::move(wake);
   CODEXOS_ASSIGN(z->link, Link::make(loop_, std::move(pair.first)));
   // It tells why on every helper's link; on its own only that it is of no use.
   z->number = ++zygotes_made_;
@@ -94,9 +107,9 @@ Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units)
   CODEXOS_ASSIGN(Zygote * zygote, zygote_for(view));
   CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
   auto h = std::make_unique<Helper>();
-  h->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
-  if (!h->wake) return errno_error("eventfd", errno);
+  CODEXOS_ASSIGN(h->wake, new_wake());
   zygote->link->send(LinkType::spawn, SpawnRequest{own_units}, {pair.second.get(), h->wake.get()});
+  wake_by(zygote->wake);
   h->key = view.key;
   CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
   return h;

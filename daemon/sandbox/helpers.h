@@ -41,6 +41,11 @@ struct Helper {
   std::optional<LinkMessage> network;  // of a parked one: the sockets of its network namespace
 };
 
+/// Says by an eventfd(2) that a message is on a link, whose other end sleeps until then. The
+/// message alone is taken by the kernel as a hint that the sender is about to sleep (WF_SYNC): the
+/// woken one would wait for the sender's processor, where the daemon goes on working.
+void wake_by(const Fd& wake);
+
 /// Reads a `pid` message into `h`: the process's descriptor comes with it, and the pid is taken
 /// from there, in our own pid namespace. Error invalid: no pidfd.
 Status note_process(Helper& h, LinkMessage& m);
@@ -92,6 +97,7 @@ class Helpers {
     uint64_t number = 0;
     std::string key;  // empty: it has refused
     std::unique_ptr<Link> link;
+    Fd wake;
   };
   Result<Zygote*> zygote_for(const View& view);
   Result<std::unique_ptr<Zygote>> start_zygote(const View& view);

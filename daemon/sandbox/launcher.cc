@@ -7,15 +7,6 @@
 
 namespace codexos::daemon {
 
-namespace {
-
-void wake(const Helper& h) {
-  const uint64_t one = 1;
-  (void)!write(h.wake.get(), &one, sizeof one);
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job,
                                                  const std::vector<Fd>& fds, Choice choice,
                                                  const std::string& ahead) {
@@ -29,7 +20,7 @@ Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job,
   for (const auto* list : {&fds, static_cast<const std::vector<Fd>*>(&mapped)})
     for (const auto& fd : *list) numbers.push_back(fd.get());
   helper->link->send(LinkType::job, job, numbers);
-  wake(*helper);
+  wake_by(helper->wake);
   helper->wake.reset();
   return helper;
 }
@@ -43,7 +34,7 @@ Status Launcher::mount_ahead(Helper& h, Overlay overlay, std::string ahead,
   h.ahead_wanted = std::move(ahead);
   h.ahead_hold = std::move(hold);
   h.link->send(LinkType::overlay, overlay, numbers);
-  wake(h);
+  wake_by(h.wake);
   return {};
 }
 

@@ -165,8 +165,8 @@ struct Copy {
   }
   bool file(const PathFact& fact, const std::string& target) {
     std::string text;
-    if ((fact.mode & 0170004) != 0100004 || fact.size > left ||
-        !host.read(fact.path, text) || text.size() > left)
+    if ((fact.mode & 0170004) != 0100004 || fact.size > left || !host.read(fact.path, text) ||
+        text.size() > left)
       return false;
     left -= text.size();
     out.push_back(file_at(MountRole::etc, target, std::move(text), fact.mode & 0555));
