@@ -177,6 +177,8 @@ void pass_environment(Text& body, char** env) {
 /// sort_of() in cli/stdio.cc has it). `null` says which.
 bool is_plain(int fd, bool& null) {
   struct stat st;
+  st.st_mode = 0;
+  st.st_rdev = 0;
   if (call(SYS_fstat, fd, at(&st)) != 0) return false;
   const long flags = call(SYS_fcntl, fd, F_GETFL);
   if (flags < 0) return false;
