@@ -18,6 +18,7 @@
 #include <cerrno>
 
 #include "core/base/frames.h"
+#include "core/base/version.h"
 #include "core/policy/settings.h"
 
 namespace codexos::cli {
@@ -54,11 +55,11 @@ bool starts_with(const char* s, const char* prefix) {
   return true;
 }
 bool equal(const char* a, const char* b) { return starts_with(a, b) && a[length_of(b)] == '\0'; }
-bool less(const char* a, const char* b, char end) {
-  for (; *a == *b && *a != end && *b != end; ++a, ++b) {
-  }
-  if (*b == end) return false;
-  return *a == end || *a < *b;
+/// By name: up to the '=', or the end of one that has none.
+bool less(const char* a, const char* b) {
+  const auto ends = [](char c) { return c == '=' || c == '\0'; };
+  while (*a == *b && !ends(*a)) ++a, ++b;
+  return !ends(*b) && (ends(*a) || *a < *b);
 }
 
 /// Bytes in a fixed room; once it is full, or was given what it cannot say, it stays so.
@@ -139,7 +140,7 @@ void pass(Text& body, bool& first, const char* name, size_t length, const char* 
   body.add(first ? R"(,"caller_env":{")" : R"(,")");
   first = false;
   for (size_t i = 0; i < length; ++i)
-    if (name[i] < '-' || name[i] > 'z') body.failed = true;
+    if (name[i] < '-' || name[i] > 'z' || name[i] == '\\') body.failed = true;
   body.add(name, length);
   body.add(R"(":)");
   body.quoted(value);
@@ -151,7 +152,7 @@ void pass_locale(Text& body, bool& first, char** env) {
   for (;;) {
     const char* next = nullptr;
     for (char** e = env; *e != nullptr; ++e)
-      if (starts_with(*e, "LC_") && less(last, *e, '=') && (next == nullptr || less(*e, next, '=')))
+      if (starts_with(*e, "LC_") && less(last, *e) && (next == nullptr || less(*e, next)))
         next = *e;
     if (next == nullptr) return;
     size_t n = 0;
@@ -272,7 +273,9 @@ bool write_request(char** argv, char** env, bool reads_input) {
       "POST /v1/tasks HTTP/1.1\r\nconnection: upgrade\r\ncontent-type: application/json\r\n"
       "host: codexos\r\nupgrade: codexos-frames/");
   head.number(kFramesVersion);
-  head.add("\r\nuser-agent: codexos/" CODEXOS_VERSION "\r\ncontent-length: ");
+  head.add("\r\nuser-agent: codexos/");
+  head.add(kVersion);
+  head.add("\r\ncontent-length: ");
   head.number(body.size);
   head.add("\r\n\r\n");
   if (head.failed) return false;

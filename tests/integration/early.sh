@@ -54,6 +54,15 @@ for variables in LC_ALL=C.UTF-8 'LC_TIME=C LC_ALL=POSIX LC_A=1 LC_=2 LANG=de_DE'
 done
 expect_way early '<' "$HOME/in" env -i "PATH=$PATH" "HOME=$HOME" "CODEXOS_HOME=$CODEXOS_HOME" codexos run -- cat
 expect_way early '<' "$HOME/in" env -i "CODEXOS_HOME=$CODEXOS_HOME" "$CODEXOS_BIN/codexos" run -- /bin/cat
+# Names that no shell sets.
+python3 - "$HOME/in" <<'P' || fail 'odd names'
+import os, subprocess, sys
+odd = {b"LC_\\": b"1", b'LC_"': b"1", b"LC_=": b"1", b"LC_\xff": b"1", b"LC_A": b"=", b"LC_": b"x"}
+for name in odd:
+    env = {**os.environb, name: odd[name]}
+    if subprocess.run(["codexos", "run", "--", "cat"], stdin=open(sys.argv[1]), env=env, stdout=subprocess.DEVNULL).returncode:
+        sys.exit(repr(name))
+P
 (umask 0027 && expect_way early '<' "$HOME/in" codexos run -- sh -c 'cat >/dev/null; umask')
 expect_eq "$(cat "$HOME/out")" 0027 'umask'
 
