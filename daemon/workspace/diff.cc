@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/workspace/diff.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,8 +88,12 @@ class Ignored {
  private:
   std::string rules_of(const std::string& folder) const {
     const std::string name = folder.empty() ? ".gitignore" : folder + "/.gitignore";
-    if (name.starts_with(prefix_))
-      return text_at(open_below(stack_.base(), name.substr(prefix_.size()), O_RDONLY));
+    if (name.starts_with(prefix_)) {
+      const std::string below = name.substr(prefix_.size());
+      struct stat st {};  // most folders have none, and looking is cheaper than opening
+      if (fstatat(stack_.base(), below.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return {};
+      return text_at(open_below(stack_.base(), below, O_RDONLY));
+    }
     return text_at(top_ + "/" + name);
   }
   /// The index is read only when something that was there before is ignored.

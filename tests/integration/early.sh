@@ -57,7 +57,7 @@ expect_way early '<' "$HOME/in" env -i "CODEXOS_HOME=$CODEXOS_HOME" "$CODEXOS_BI
 # Names that no shell sets.
 python3 - "$HOME/in" <<'P' || fail 'odd names'
 import os, subprocess, sys
-odd = {b"LC_\\": b"1", b'LC_"': b"1", b"LC_=": b"1", b"LC_\xff": b"1", b"LC_A": b"=", b"LC_": b"x"}
+odd = {b"LC_\\": b"1", b'LC_"': b"1", b"LC_\xff": b"1", b"LC_A": b"=", b"LC_": b"x"}
 for name in odd:
     env = {**os.environb, name: odd[name]}
     if subprocess.run(["codexos", "run", "--", "cat"], stdin=open(sys.argv[1]), env=env, stdout=subprocess.DEVNULL).returncode:
