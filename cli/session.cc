@@ -54,8 +54,10 @@ Error connection_lost(const std::string& what, const std::string& task) {
 }
 
 /// The shim is gone without a word: what does the daemon know? One that is gone is started again.
+/// Error not_found: it was to forget the task, and did.
 Result<wire::Task> ask_daemon(Client& client, const Session& s, const std::string& task) {
   const auto line = wait_for_end(client, task);
+  if (!line.ok() && s.forgets && line.error().code == Code::not_found) return line.error();
   if (!line.ok()) return connection_lost(s.what, task);
   auto found = json::decode<wire::Task>(*line, json::Unknown::ignore);
   if (!found.ok() || !is_terminal(found->state)) return connection_lost(s.what, task);
@@ -64,18 +66,22 @@ Result<wire::Task> ask_daemon(Client& client, const Session& s, const std::strin
 
 Result<int> after_loss(Context& ctx, Client& client, const Session& s, const std::string& task) {
   if (task.empty() || !s.owner) return connection_lost(s.what, task);
-  CODEXOS_ASSIGN(const wire::Task found, ask_daemon(client, s, task));
-  tell_outcome(ctx, s.what, task, outcome_of(found));
-  return exit_code_of_task(found);
+  const auto found = ask_daemon(client, s, task);
+  if (!found.ok()) return connection_lost(s.what, task);
+  tell_outcome(ctx, s.what, task, outcome_of(*found));
+  return exit_code_of_task(*found);
 }
 
 /// The end as it stands after an apply, put into the exit frame's place.
 Status take_end_from_daemon(Client& client, const Session& s, const std::string& task,
                             ExitFrame& exit) {
-  CODEXOS_ASSIGN(const wire::Task found, ask_daemon(client, s, task));
-  exit.outcome = outcome_of(found);
-  if (!exit.note.empty() || !found.changes || found.changes_state != "applied") return {};
-  const auto& c = *found.changes;
+  const auto found = ask_daemon(client, s, task);
+  // Forgotten at once, since all was applied or nothing changed: else it would be kept.
+  if (!found.ok() && found.error().code == Code::not_found) return {};
+  if (!found.ok()) return found.error();
+  exit.outcome = outcome_of(*found);
+  if (!exit.note.empty() || !found->changes || found->changes_state != "applied") return {};
+  const auto& c = *found->changes;
   const uint64_t n = c.added + c.modified + c.deleted;
   if (n > 0) exit.note = fmt::format("{} {} applied · codexos undo", n, n == 1 ? "file" : "files");
   return {};

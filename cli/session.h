@@ -18,6 +18,7 @@ struct Session {
   RelayOptions relay;
   bool owner = false;       // a lost connection is looked up at the daemon
   bool ends_later = false;  // --apply: what the daemon says after it counts, not the shim's exit
+  bool forgets = false;     // --rm: a task that is not there any more ended, and nothing waits
   /// Called when the task has ended, before anything is said about that.
   std::function<Status()> before_end;
   /// Called with the task's id after the 101 and before the relay; may set extra_fd and on_extra.

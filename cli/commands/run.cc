@@ -308,6 +308,7 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
   s.owner = true;
   // The daemon judges an agent's end by what it said.
   s.ends_later = create.apply != wire::ApplyWhen::never || job;
+  s.forgets = create.rm && !job;
   s.relay.stdio = stdio_of(ctx, inv);
   const bool follow = ctx.globals.json || job;
   s.relay.discard_output = follow;

@@ -63,3 +63,10 @@ step '--rm'
 expect_ok codexos run --apply --rm --name gone -- sh -c 'echo 1 >nine'
 expect_file nine
 wait_until 5 sh -c '! codexos inspect gone'
+
+step '--rm, and the client asks for the end when all is done and forgotten'
+if command -v strace >/dev/null; then
+  expect_ok strace -qq -o /dev/null -e trace=connect -e inject=connect:delay_enter=700000:when=2 \
+    codexos run --apply --rm --name late -- sh -c 'echo 1 >ten'
+  expect_file ten
+fi
