@@ -17,8 +17,11 @@
 
 #include <cerrno>
 
+#include "cli/environment.h"
+#include "cli/relay.h"
 #include "core/base/frames.h"
 #include "core/base/version.h"
+#include "core/os/place.h"
 #include "core/policy/settings.h"
 
 namespace codexos::cli {
@@ -131,11 +134,6 @@ bool asks_for_more(char** env) {
   return find(env, "XDG_CONFIG_HOME") != nullptr;
 }
 
-// In the order of a std::map; LC_ stands for all that begin so.
-constexpr const char* kPassed[] = {"CI",   "COLORTERM", "HOME",     "LANG", "LANGUAGE",
-                                   "LC_",  "LOGNAME",   "NO_COLOR", "PATH", "SHELL",
-                                   "TERM", "TZ",        "USER"};
-
 void pass(Text& body, bool& first, const char* name, size_t length, const char* value) {
   body.add(first ? R"(,"caller_env":{")" : R"(,")");
   first = false;
@@ -162,14 +160,16 @@ void pass_locale(Text& body, bool& first, char** env) {
   }
 }
 
+/// In the order of the client's std::map.
 void pass_environment(Text& body, char** env) {
-  bool first = true;
-  for (const char* name : kPassed) {
-    if (equal(name, "LC_")) {
+  bool first = true, locale = false;
+  for (const std::string_view passed : kPassed) {
+    const char* name = passed.data();  // a literal
+    if (!locale && less("LC_", name)) {
       pass_locale(body, first, env);
-    } else if (const char* value = find(env, name)) {
-      pass(body, first, name, length_of(name), value);
+      locale = true;
     }
+    if (const char* value = find(env, name)) pass(body, first, name, passed.size(), value);
   }
   if (!first) body.byte('}');
 }
@@ -225,15 +225,15 @@ bool find_socket(char** env, Text& path) {
   const char* home = find(env, "CODEXOS_HOME");
   if (home == nullptr || *home == '\0') {
     const long uid = call(SYS_getuid);
-    home = uid == 0 ? "/var/lib/codexos" : home_of(uid);
+    home = uid == 0 ? kStateOfRoot : home_of(uid);
     if (home == nullptr || *home != '/') return false;
     path.add(home);
-    if (uid != 0) path.add("/.local/state/codexos");
+    if (uid != 0) path.add(kStateBelowHome);
   } else {
     if (*home != '/' || home[length_of(home) - 1] == '/') return false;
     path.add(home);
   }
-  path.add("/codexosd.sock");
+  path.add(kSocketBelowState);
   path.byte('\0');
   return !path.failed;
 }
@@ -350,8 +350,6 @@ struct KernelAction {  // of rt_sigaction(2)
 
 /// The signals that the client forwards, blocked; a mask of the kernel, bit 0 for signal 1.
 uint64_t block_signals() {
-  constexpr int kForwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
-                                SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
   uint64_t mask = 0;
   for (const int s : kForwarded) {
     KernelAction now;
@@ -458,11 +456,7 @@ extern "C" [[gnu::visibility("hidden"), gnu::used]] void codexos_early(char** st
   if (!find_socket(env, path)) return;
   const long fd = connect_to(g_path);
   if (fd < 0) return;
-  if (!write_request(argv + 3, env, !null[0])) {
-    call(SYS_close, fd);
-    return;
-  }
-  if (!send_request(static_cast<int>(fd))) {
+  if (!write_request(argv + 3, env, !null[0]) || !send_request(static_cast<int>(fd))) {
     call(SYS_close, fd);
     return;
   }

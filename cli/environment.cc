@@ -5,8 +5,6 @@
 #include <fnmatch.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "cli/values.h"
 #include "core/base/text.h"
 #include "core/os/file.h"
@@ -14,10 +12,6 @@
 namespace codexos::cli {
 namespace {
 
-// PATH, HOME, USER and SHELL are what the daemon makes the task's own from.
-constexpr std::array<std::string_view, 12> kPassed{"LANG",      "LANGUAGE", "TZ",   "TERM",
-                                                   "COLORTERM", "NO_COLOR", "CI",   "USER",
-                                                   "LOGNAME",   "SHELL",    "PATH", "HOME"};
 constexpr size_t kMaxEnvFile = 4 << 20;
 
 Status set(const std::string& name, const std::string& value, Variables& out) {

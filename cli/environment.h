@@ -3,8 +3,11 @@
 // finds"; the daemon decides what of it enters the task), and what -e and --env-file name.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/error.h"
@@ -12,6 +15,13 @@
 namespace codexos::cli {
 
 using Variables = std::map<std::string, std::string>;
+
+/// The pass list, sorted; with it goes whatever begins with LC_. PATH, HOME, USER and SHELL are
+/// what the daemon makes the task's own from.
+inline constexpr std::array<std::string_view, 12> kPassed{
+    "CI",       "COLORTERM", "HOME",  "LANG", "LANGUAGE", "LOGNAME",
+    "NO_COLOR", "PATH",      "SHELL", "TERM", "TZ",       "USER"};
+static_assert(std::is_sorted(kPassed.begin(), kPassed.end()));
 
 /// environ(7) as a map; the first of equal names counts, as for getenv(3).
 Variables read_environment();

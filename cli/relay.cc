@@ -25,8 +25,6 @@ constexpr size_t kChunk = 64 * 1024;
 constexpr size_t kMaxWaiting = 1 << 20;  // output that waits for a slow reader
 // What a pipe or terminal that is ready for writing takes without blocking (pipe(7), PIPE_BUF).
 constexpr size_t kAtomic = 4096;
-constexpr std::array kForwarded{SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
-                                SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
 bool is_ignored(int signal) {
   struct sigaction a {};

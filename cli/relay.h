@@ -4,6 +4,8 @@
 // does not read. What the caller's descriptors take themselves (Stdio::passed) never comes here.
 #pragma once
 
+#include <signal.h>
+
 #include <array>
 #include <functional>
 #include <memory>
@@ -19,9 +21,12 @@
 
 namespace codexos::cli {
 
-/// HUP INT QUIT TERM USR1 USR2 WINCH CONT, and TSTP where the terminal is ours, blocked and read
-/// through a signalfd. Those that were ignored at the start stay ignored: nohup(1) and `&` of a
-/// shell without job control mean it.
+/// The signals that reach the program.
+inline constexpr std::array kForwarded{SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+                                       SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+
+/// kForwarded, and TSTP where the terminal is ours, blocked and read through a signalfd. Those that
+/// were ignored at the start stay ignored: nohup(1) and `&` of a shell without job control mean it.
 class SignalSource {
  public:
   /// Made before the request is sent, so that no signal is lost.

@@ -40,7 +40,7 @@ bool given(const char* s) { return s != nullptr && *s != '\0'; }
 
 Place place_at(std::string home) {
   while (home.size() > 1 && home.back() == '/') home.pop_back();
-  std::string socket = home == "/" ? "/codexosd.sock" : home + "/codexosd.sock";
+  std::string socket = (home == "/" ? "" : home) + kSocketBelowState;
   return Place{std::move(home), std::move(socket)};
 }
 
@@ -61,7 +61,7 @@ Result<Place> find_place(uid_t uid, const char* codexos_home, const char* home_e
                  std::string("CODEXOS_HOME is not an absolute path: ") + codexos_home,
                  "set it to a path that begins with /"};
   }
-  if (uid == 0) return place_at("/var/lib/codexos");
+  if (uid == 0) return place_at(kStateOfRoot);
   std::string home;
   if (const auto passwd = read_file("/etc/passwd", kMaxPasswd); passwd.ok())
     home = home_of_uid(*passwd, uid);
@@ -71,7 +71,7 @@ Result<Place> find_place(uid_t uid, const char* codexos_home, const char* home_e
                  "no home folder for uid " + std::to_string(uid) +
                      ": neither /etc/passwd nor HOME names one",
                  "set CODEXOS_HOME to a folder for the state"};
-  return place_at(home + "/.local/state/codexos");
+  return place_at(home + kStateBelowHome);
 }
 
 }  // namespace codexos

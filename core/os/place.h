@@ -11,9 +11,13 @@
 
 namespace codexos {
 
+inline constexpr const char* kStateOfRoot = "/var/lib/codexos";
+inline constexpr const char* kStateBelowHome = "/.local/state/codexos";
+inline constexpr const char* kSocketBelowState = "/codexosd.sock";
+
 struct Place {
   std::string home;    // the state folder
-  std::string socket;  // home + "/codexosd.sock"
+  std::string socket;  // home + kSocketBelowState
 };
 
 /// `codexos_home` and `home_env`: values of CODEXOS_HOME and HOME, or null. Error invalid when no

@@ -30,7 +30,8 @@ class SpareNetworks {
   Status enter(Network& out);
   /// The child that `process` (pidfd) names runs in it.
   void lend(Fd process);
-  /// Waits until `fd` is readable; takes back meanwhile what ended tasks leave.
+  /// Waits until the eventfd `wake` is readable or `link` at its end; takes back meanwhile what
+  /// ended tasks leave.
   void wait_for(int link, int wake);
 
  private:
