@@ -13,10 +13,16 @@
 namespace codexos {
 namespace {
 
-constexpr char kPrivateMark[] = ",private";
 constexpr char kForms[] =
     "a rule is HOST[:PORT], *.HOST[:PORT], CIDR[:PORT] or @GROUP, with ,private behind it for "
-    "names in a private network";
+    "names in a private network and ,terminate to look into TLS";
+
+/// What may follow a rule, in this order when it is written normalised.
+struct Mark {
+  std::string_view name;
+  bool NetRule::*flag;
+};
+constexpr Mark kMarks[] = {{"private", &NetRule::admits_near}, {"terminate", &NetRule::terminate}};
 
 Error bad_rule(std::string why, std::string hint = kForms) {
   return {Code::invalid, std::move(why), std::move(hint)};
@@ -113,6 +119,12 @@ bool is_below(std::string_view name, std::string_view parent) {
          name[name.size() - parent.size() - 1] == '.';
 }
 
+bool fits_name(const NetRule& r, std::string_view name, uint16_t port) {
+  const bool fits = (r.kind == NetRule::Kind::host && r.name == name) ||
+                    (r.kind == NetRule::Kind::below && is_below(name, r.name));
+  return fits && (port == 0 || in_ranges(r.ports, port));
+}
+
 /// Whether all of the network is private: whoever names 10.1.0.0/16 means it.
 bool lies_in_private(const IpNetwork& n) {
   static constexpr const char* kPrivate[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
@@ -126,12 +138,29 @@ bool lies_in_private(const IpNetwork& n) {
 bool covers_target(const NetRule& wide, const NetRule& narrow) {
   using Kind = NetRule::Kind;
   if (narrow.admits_near && !wide.admits_near) return false;
+  if (wide.terminate && !narrow.terminate) return false;  // it would admit what is hidden in TLS
   if (narrow.kind == Kind::network)
     return wide.kind == Kind::network && contains(wide.network, narrow.network);
   if (wide.kind == Kind::host) return narrow.kind == Kind::host && wide.name == narrow.name;
   if (wide.kind != Kind::below) return false;
   return is_below(narrow.name, wide.name) ||
          (narrow.kind == Kind::below && narrow.name == wide.name);
+}
+
+/// ",private,terminate": each at most once.
+Status parse_marks(std::string_view text, NetRule& out) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(',', 1), text.size());
+    const std::string_view one = text.substr(1, end - 1);
+    const auto* mark = std::find_if(std::begin(kMarks), std::end(kMarks),
+                                    [one](const Mark& m) { return m.name == one; });
+    if (mark == std::end(kMarks) || out.*mark->flag)
+      return bad_rule(quote_git(text) + " cannot follow a rule",
+                      "one rule each; only ,private and ,terminate may follow");
+    out.*mark->flag = true;
+    text.remove_prefix(end);
+  }
+  return {};
 }
 
 std::string ports_text(const std::vector<PortRange>& ports) {
@@ -145,21 +174,16 @@ std::string ports_text(const std::vector<PortRange>& ports) {
 
 Result<std::vector<NetRule>> parse_net_rule(std::string_view text) {
   CODEXOS_TRY(refuse_urls(text));
-  std::string_view rest = text;
-  bool marked = false;
-  if (const size_t comma = rest.find(','); comma != std::string_view::npos) {
-    if (rest.substr(comma) != kPrivateMark)
-      return bad_rule(quote_git(rest.substr(comma)) + " cannot follow a rule",
-                      "one rule each; only ,private may follow");
-    marked = true;
-    rest = rest.substr(0, comma);
-  }
+  const size_t comma = std::min(text.find(','), text.size());
+  const std::string_view rest = text.substr(0, comma);
+  NetRule marks;
+  CODEXOS_TRY(parse_marks(text.substr(comma), marks));
   if (rest.empty()) return bad_rule("an empty rule");
   if (rest.front() == '@') {
     const NetGroup* g = find_net_group(rest.substr(1));
     if (g == nullptr)
       return bad_rule("there is no group " + quote_git(rest), "groups: " + net_group_names());
-    if (marked) return bad_rule("a group cannot be private");
+    if (comma != text.size()) return bad_rule("nothing may follow a group");
     std::vector<NetRule> out;
     for (const char* one : g->rules) {
       CODEXOS_ASSIGN(auto rules, parse_net_rule(one));
@@ -175,8 +199,11 @@ Result<std::vector<NetRule>> parse_net_rule(std::string_view text) {
     CODEXOS_ASSIGN(rule.ports, parse_ports(*split.port));
   }
   rule.text = std::string(text);
-  rule.admits_near =
-      marked || (rule.kind == NetRule::Kind::network && lies_in_private(rule.network));
+  const bool network = rule.kind == NetRule::Kind::network;
+  if (network && marks.terminate)
+    return bad_rule("TLS is terminated for names, not for addresses", "name the host");
+  rule.admits_near = marks.admits_near || (network && lies_in_private(rule.network));
+  rule.terminate = marks.terminate;
   return std::vector<NetRule>{std::move(rule)};
 }
 
@@ -191,12 +218,14 @@ Result<std::vector<NetRule>> parse_net_rules(const std::vector<std::string>& tex
 }
 
 const NetRule* match_name(const std::vector<NetRule>& rules, std::string_view name, uint16_t port) {
-  for (const auto& r : rules) {
-    const bool fits = (r.kind == NetRule::Kind::host && r.name == name) ||
-                      (r.kind == NetRule::Kind::below && is_below(name, r.name));
-    if (fits && (port == 0 || in_ranges(r.ports, port))) return &r;
-  }
+  for (const auto& r : rules)
+    if (fits_name(r, name, port)) return &r;
   return nullptr;
+}
+
+bool terminates(const std::vector<NetRule>& rules, std::string_view name, uint16_t port) {
+  return std::any_of(rules.begin(), rules.end(),
+                     [&](const NetRule& r) { return r.terminate && fits_name(r, name, port); });
 }
 
 const NetRule* match_address(const std::vector<NetRule>& rules, const IpAddress& a, uint16_t port) {
@@ -251,7 +280,11 @@ std::string to_text(const NetRule& rule) {
     target = (rule.kind == NetRule::Kind::below ? "*." : "") + rule.name;
   }
   const bool implied = rule.kind == NetRule::Kind::network && lies_in_private(rule.network);
-  return target + ports + (rule.admits_near && !implied ? kPrivateMark : "");
+  std::string text = target + ports;
+  for (const Mark& m : kMarks)
+    if (rule.*m.flag && !(implied && m.flag == &NetRule::admits_near))
+      text.append(",").append(m.name);
+  return text;
 }
 
 }  // namespace codexos

@@ -14,6 +14,10 @@
 // names that resolve into this machine or the network around it (a registry of one's company), and
 // such addresses of a CIDR; a CIDR that lies within a private network needs no mark. Link-local,
 // cloud metadata, multicast and reserved addresses are admitted by no rule (ip_address.h).
+//
+// `,terminate` behind a rule for a name: its TLS ends at the daemon, which speaks TLS with the
+// server itself, so that every request inside is seen to be for this name (no domain fronting), and
+// only HTTP/1.1 is spoken. It holds for every name that such a rule fits, whichever rule admits it.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +45,7 @@ struct NetRule {
   IpNetwork network;             // network
   std::vector<PortRange> ports;  // never empty
   bool admits_near = false;      // `private`
+  bool terminate = false;        // `terminate`
 };
 
 /// One rule; a group gives several. Error invalid: what is wrong with it, and how it is written.
@@ -50,6 +55,8 @@ Result<std::vector<NetRule>> parse_net_rules(const std::vector<std::string>& tex
 
 /// The rule that admits this name on this port (0: on any), or null. `name` is clean.
 const NetRule* match_name(const std::vector<NetRule>& rules, std::string_view name, uint16_t port);
+/// Whether one of the rules says that TLS to there is to be terminated.
+bool terminates(const std::vector<NetRule>& rules, std::string_view name, uint16_t port);
 /// The rule that admits this address, dialled as a literal, or null. Takes care of what kind of
 /// address it is: no caller needs to.
 const NetRule* match_address(const std::vector<NetRule>& rules, const IpAddress& a, uint16_t port);

@@ -10,7 +10,7 @@
 namespace codexos::policy {
 namespace {
 
-/// Separated by commas; a rule's own ",private" stays with it.
+/// Separated by commas; a rule's own ",private" and ",terminate" stay with it.
 Names split(const std::string& text) {
   Names out;
   std::string_view rest = text;
@@ -18,8 +18,8 @@ Names split(const std::string& text) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const std::string part(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
-    if (part == "private" && !out.empty())
-      out.back() += ",private";
+    if ((part == "private" || part == "terminate") && !out.empty())
+      out.back() += "," + part;
     else if (!part.empty())
       out.push_back(part);
   }

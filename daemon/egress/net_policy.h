@@ -9,21 +9,31 @@
 #include <vector>
 
 #include "core/policy/net_rules.h"
+#include "daemon/egress/injection.h"
+#include "daemon/trust/task_ca.h"
 
 namespace codexos::daemon {
 
 struct NetPolicy {
   std::vector<NetRule> rules;
   uint64_t max_bytes = 0;  // in both directions together; 0: no limit
+  // Both stay the same objects when only rules change; other injections cut the connections that
+  // were terminated for those before.
+  InjectionSetPtr injections;        // null: none
+  std::shared_ptr<const TaskCa> ca;  // null: nothing is terminated, what must be is refused
 };
 using NetPolicyPtr = std::shared_ptr<const NetPolicy>;
 
-/// One connection that has ended, or one thing that was refused.
+/// One connection that has ended, one thing that was refused, or what became of a secret.
 struct NetReport {
-  enum class Kind { connection, denied };
+  enum class Kind { connection, denied, secret };
   Kind kind = Kind::denied;
   int64_t at_us = 0;
-  std::string what;    // denied: "network" or "dns"
+  // denied: "network" or "dns". secret, each told once for a place: "used", the value was put in;
+  // "misplaced", a placeholder went on as it is; "redacted", an answer held the value; `detail`
+  // says where.
+  std::string what;
+  std::string secret;  // secret: its name
   std::string target;  // the name, or the address where there was none
   uint16_t port = 0;   // 0: of no port
   std::string rule;    // that admitted it

@@ -17,7 +17,7 @@ daemon/store|core
 daemon/trust|core
 daemon/sandbox|core
 daemon/workspace|core daemon/trust
-daemon/egress|core
+daemon/egress|core daemon/trust
 daemon/agents|core
 daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents
 daemon/doctor|core daemon/sandbox
@@ -38,8 +38,12 @@ sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
 git2|daemon/workspace
 openssl/evp.h|daemon/trust
+openssl/x509|daemon/trust
+openssl/pem.h|daemon/trust
+openssl/pkcs12.h|daemon/trust
+openssl/ec.h|daemon/trust
 openssl/ssl.h|daemon/egress
-openssl/err.h|daemon/egress
+openssl/err.h|daemon
 zlib.h|daemon/workspace
 idn2.h|core/policy
 yaml-cpp/|core/policy

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ways in which programs write a value into a text: what a search for it has to look for.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace codexos {
+
+/// Base64 (RFC 4648, both alphabets): alone, and as a part of something longer, which shifts it by
+/// none, one or two bytes; of that, the characters that are made of the value alone.
+std::vector<std::string> base64_spellings(std::string_view value);
+
+/// The value as it is; base64; hexadecimal; percent-encoded (RFC 3986, of forms, every byte);
+/// escaped for JSON (RFC 8259) and HTML. Each once, the value itself first.
+std::vector<std::string> spellings_of(std::string_view value);
+
+}  // namespace codexos
