@@ -46,13 +46,30 @@ std::string help_overview() {
          "\ncodexos COMMAND --help shows a command's options; man codexos shows everything.\n";
 }
 
+/// Their names, on lines of their own.
+std::string rare_options(const Command& c) {
+  constexpr size_t kColumns = 80;
+  std::string out, line = "Also";
+  for (const auto& o : c.options) {
+    if (o.landed != Landed::now || !o.rare) continue;
+    const std::string name = " --" + std::string(key_of(o));
+    if (line.size() + name.size() > kColumns) {
+      out += line + "\n";
+      line = "    ";
+    }
+    line += name;
+  }
+  return line == "Also" ? out : out + line + " (man codexos)\n";
+}
+
 std::string help_command(const Command& c) {
   std::string out = fmt::format("Usage: codexos {}{}{}\n\n{}.\n", c.name, c.args.empty() ? "" : " ",
                                 c.args, c.summary);
   std::string options;
   for (const auto& o : c.options)
-    if (o.landed == Landed::now) options += option_line(o);
+    if (o.landed == Landed::now && !o.rare) options += option_line(o);
   out += options.empty() ? "\n" : "\nOptions\n" + options;
+  out += rare_options(c);
   out += "Global options: --json --socket PATH -q -v --color WHEN -h\n\nExamples\n";
   for (const auto& e : c.examples)
     if (!e.line.empty()) out += example_lines(e);

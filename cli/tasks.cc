@@ -17,7 +17,7 @@
 namespace codexos::cli {
 namespace {
 
-constexpr int kRetryMs = 200;
+constexpr int kLastEventRetryMs = 200;
 constexpr int64_t kGiveUpUs = 30000000;  // without any answer
 
 /// One answer of the daemon; `seen` is whether it answered at all.
@@ -49,7 +49,7 @@ Result<std::string> wait_for_end(Client& client, const std::string& task) {
     seen_before = seen_before || seen;
     if (seen) give_up = monotonic_us() + kGiveUpUs;
     if (!seen_before || monotonic_us() > give_up) return line;
-    poll(nullptr, 0, kRetryMs);
+    poll(nullptr, 0, kLastEventRetryMs);
   }
 }
 

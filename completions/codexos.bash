@@ -26,7 +26,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
+  verbs='run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret trust status health doctor daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -46,6 +46,8 @@ _codexos() {
           verb='policy '${COMP_WORDS[i]}
         elif [[ $verb == agent ]]; then
           verb='agent '${COMP_WORDS[i]}
+        elif [[ $verb == secret ]]; then
+          verb='secret '${COMP_WORDS[i]}
         elif [[ $verb == daemon ]]; then
           verb='daemon '${COMP_WORDS[i]}
         fi
@@ -66,6 +68,7 @@ _codexos() {
     snapshot) COMPREPLY=($(compgen -W 'create list restore rm' -- "$cur")) ;;
     policy) COMPREPLY=($(compgen -W 'show check suggest test' -- "$cur")) ;;
     agent) COMPREPLY=($(compgen -W 'list show check login-share' -- "$cur")) ;;
+    secret) COMPREPLY=($(compgen -W 'set list show rotate rm status protect unlock lock rekey accept' -- "$cur")) ;;
     daemon) COMPREPLY=($(compgen -W 'start stop status' -- "$cur")) ;;
     run)
       case $prev in
@@ -95,11 +98,14 @@ _codexos() {
         --pids) :; return ;;
         --disk) :; return ;;
         -a | --agent) _codexos_agents; return ;;
+        --secret) :; return ;;
+        --secret-file) :; return ;;
+        --secret-value) :; return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --secret --secret-file --secret-value --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in
@@ -423,6 +429,103 @@ _codexos() {
       esac
       flags='-l --list --revoke --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       [[ $cur == -* ]] || _codexos_agents
+      ;;
+    'secret set')
+      case $prev in
+        --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --host) :; return ;;
+        --header) :; return ;;
+        --method) :; return ;;
+        --path) :; return ;;
+        --env) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--file --host --header --method --path --env --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret list')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret show')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--reveal --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret rotate')
+      case $prev in
+        --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--file --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret rm')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret status')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret protect')
+      case $prev in
+        --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--passphrase --key-file --credential --file --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret unlock')
+      case $prev in
+        --file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--file --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret lock')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret rekey')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'secret accept')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     trust)
       case $prev in

@@ -85,6 +85,7 @@ complete -c codexos -n '__codexos_is ""' -a snapshot -d 'more commands'
 complete -c codexos -n '__codexos_is ""' -a why -d 'explain what was refused to a task, and what would allow it'
 complete -c codexos -n '__codexos_is ""' -a policy -d 'more commands'
 complete -c codexos -n '__codexos_is ""' -a agent -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a secret -d 'more commands'
 complete -c codexos -n '__codexos_is ""' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
 complete -c codexos -n '__codexos_is ""' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n '__codexos_is ""' -a health -d 'check whether tasks can be started; exits 6 when not'
@@ -97,6 +98,7 @@ complete -c codexos -n '__codexos_is net' -x -a 'allow deny ls'
 complete -c codexos -n '__codexos_is snapshot' -x -a 'create list restore rm'
 complete -c codexos -n '__codexos_is policy' -x -a 'show check suggest test'
 complete -c codexos -n '__codexos_is agent' -x -a 'list show check login-share'
+complete -c codexos -n '__codexos_is secret' -x -a 'set list show rotate rm status protect unlock lock rekey accept'
 complete -c codexos -n '__codexos_is daemon' -x -a 'start stop status'
 
 # run
@@ -137,6 +139,9 @@ complete -c codexos -n '__codexos_at "run"' -l plan-only -d 'print what would ru
 complete -c codexos -n '__codexos_at "run"' -l learn -d 'tell what it looks for in vain (slow); see why'
 complete -c codexos -n '__codexos_at "run"' -l rm -d 'forget it when it ended and no changes wait'
 complete -c codexos -n '__codexos_at "run"' -s a -l agent -r -a '(__codexos_ids agents)' -d 'give an agent (name or file) the job'
+complete -c codexos -n '__codexos_at "run"' -l secret -x -d 'let it use a secret by a placeholder'
+complete -c codexos -n '__codexos_at "run"' -l secret-file -x -d 'show it a secret as a file'
+complete -c codexos -n '__codexos_at "run"' -l secret-value -x -d 'give it a secret itself, in a variable'
 
 # ps
 complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
@@ -281,6 +286,41 @@ complete -c codexos -n '__codexos_at "agent login-share"' -s l -l list -d 'list 
 complete -c codexos -n '__codexos_at "agent login-share"' -l revoke -d 'share it no more'
 complete -c codexos -n '__codexos_at "agent login-share"' -r -a '(__codexos_ids agents)'
 
+# secret set
+complete -c codexos -n '__codexos_at "secret set"' -l file -r -F -d 'read the value from there instead of stdin'
+complete -c codexos -n '__codexos_at "secret set"' -l host -x -d 'put it into requests to this host, by TLS'
+complete -c codexos -n '__codexos_at "secret set"' -l header -x -d 'the header that it may stand in (default: authorization)'
+complete -c codexos -n '__codexos_at "secret set"' -l method -x -d 'only into requests of this method'
+complete -c codexos -n '__codexos_at "secret set"' -l path -x -d 'only into requests whose path begins so'
+complete -c codexos -n '__codexos_at "secret set"' -l env -x -d 'the variable of tasks that holds the placeholder'
+
+# secret list
+
+# secret show
+complete -c codexos -n '__codexos_at "secret show"' -l reveal -d 'print the value itself'
+
+# secret rotate
+complete -c codexos -n '__codexos_at "secret rotate"' -l file -r -F -d 'read it from there instead of stdin'
+
+# secret rm
+
+# secret status
+
+# secret protect
+complete -c codexos -n '__codexos_at "secret protect"' -l passphrase -d 'by a passphrase that is asked for after each start'
+complete -c codexos -n '__codexos_at "secret protect"' -l key-file -d 'by a file beside the database (the default)'
+complete -c codexos -n '__codexos_at "secret protect"' -l credential -d 'by the credential codexos-master-key of the systemd service'
+complete -c codexos -n '__codexos_at "secret protect"' -l file -r -F -d 'read the passphrase from there instead of stdin'
+
+# secret unlock
+complete -c codexos -n '__codexos_at "secret unlock"' -l file -r -F -d 'read it from there instead of stdin'
+
+# secret lock
+
+# secret rekey
+
+# secret accept
+
 # trust
 complete -c codexos -n '__codexos_at "trust"' -s n -l dry-run -d 'only say what it would widen'
 complete -c codexos -n '__codexos_at "trust"' -s l -l list -d 'list what is trusted'
@@ -306,4 +346,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent trust status health doctor daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret trust status health doctor daemon completion version help'

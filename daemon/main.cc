@@ -33,6 +33,7 @@
 #include "daemon/tasks/images.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
+#include "daemon/tasks/vault.h"
 
 namespace codexos::daemon {
 namespace {
@@ -250,6 +251,11 @@ size_t spare_folders() {
   return parked == nullptr ? 2 : std::strtoul(parked, nullptr, 10);
 }
 
+KeyPlaces key_places(const Place& place) {
+  const char* credentials = getenv("CREDENTIALS_DIRECTORY");
+  return {place.home + "/keys", credentials == nullptr ? "" : credentials};
+}
+
 GatherOptions doctor_options(const Place& place) {
   GatherOptions o;
   o.place = place;
@@ -284,9 +290,12 @@ Status serve(const Options& options, const Place& place, int sockets) {
   ObjectImages images(objects);
   Feed feed;
   AfterCommit after_commit;
+  Vault vault(VaultParts{*store, after_commit, *copier, key_places(place)});
+  vault.open();
   Applier applier(ApplierParts{*store, feed, after_commit, images, place.home},
                   std::move(apply_worker));
   HostCache host(real_host(), mounts);
+  planner_options.vault = &vault;
   Planner planner(planner_options, host, mounts, store.get());
   Idmapper idmapper(exec, planner_options.task_host_uid, planner_options.task_host_gid);
   Helpers helpers(*loop, idmapper, helper_options(exec, place.home));
@@ -298,8 +307,9 @@ Status serve(const Options& options, const Place& place, int sockets) {
   TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,
-                                        network, cgroups, place.home, boot_id()});
+                                        network, cgroups, vault, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
+  vault.on_change([&supervisor] { supervisor.secrets_changed(); });
   Retention retention(
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);
   Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});
@@ -314,6 +324,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
                feed,
                helpers,
                *worker,
+               vault,
                place,
                doctor_options(place),
                clock_offset_us(),

@@ -191,6 +191,29 @@ Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
   return {};
 }
 
+Status fill_secrets(const Invocation& inv, wire::TaskCreate& c) {
+  struct Row {
+    const char* key;
+    wire::SecretForm form;
+  };
+  constexpr Row kRows[] = {{"secret", wire::SecretForm::placeholder},
+                           {"secret-file", wire::SecretForm::file},
+                           {"secret-value", wire::SecretForm::value}};
+  for (const Row& row : kRows)
+    for (const std::string& text : inv.values(row.key)) {
+      const size_t equals = text.find('=');
+      wire::SecretUse use{text.substr(0, equals), row.form, {}};
+      if (equals != text.npos) use.target = text.substr(equals + 1);
+      if (use.name.empty() || (equals != text.npos && use.target.empty()))
+        return Error{
+            Code::invalid,
+            fmt::format("--{} {}: NAME or NAME=TARGET is expected", row.key, quote_word(text)),
+            {}};
+      c.secrets.push_back(std::move(use));
+    }
+  return {};
+}
+
 void fill_workspace(const Invocation& inv, const Variables& env, wire::TaskCreate& c) {
   const auto home_at = env.find("HOME");
   const std::string home = home_at == env.end() ? "" : home_at->second;
@@ -241,6 +264,7 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   CODEXOS_TRY(fill_labels(inv, c));
   CODEXOS_TRY(fill_limits(inv, c));
   CODEXOS_TRY(fill_network(inv, c));
+  CODEXOS_TRY(fill_secrets(inv, c));
   fill_workspace(inv, env, c);
   CODEXOS_ASSIGN(c.policy, policy_ask(inv, env, c.cwd));
   fill_given(inv, c);

@@ -36,6 +36,8 @@ enum class EventType : int {
   task_apply_reverted,
   net_connection,
   net_changed,
+  secret_used,
+  model_exchange,
   denied,
   agent_text,
   agent_reasoning,
@@ -67,6 +69,8 @@ constexpr auto enum_names(EventType) {
                     EnumName{EventType::task_apply_reverted, "task.apply_reverted"},
                     EnumName{EventType::net_connection, "net.connection"},
                     EnumName{EventType::net_changed, "net.changed"},
+                    EnumName{EventType::secret_used, "secret.used"},
+                    EnumName{EventType::model_exchange, "model.exchange"},
                     EnumName{EventType::denied, "denied"},
                     EnumName{EventType::agent_text, "agent.text"},
                     EnumName{EventType::agent_reasoning, "agent.reasoning"},
@@ -126,6 +130,10 @@ struct Event {
   std::optional<std::vector<LimitHeld>> limits;
   std::optional<std::string> limit;
   std::optional<uint64_t> used, most;
+  std::optional<std::string> secret;
+  std::optional<std::string> model, provider;
+  std::optional<int32_t> status;
+  std::optional<ModelUse> models;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("v", s.v, "version of the event format");
@@ -151,7 +159,7 @@ struct Event {
     v("changes", s.changes, "task.ended: what it changed");
     v("apply", s.apply, "task.applied, task.undone: id of the apply or undo");
     v("paths", s.paths, "task.applied, task.undone: how many paths were written");
-    v("what", s.what, "denied: what kind of thing: network, dns, call, path");
+    v("what", s.what, "denied: what kind of thing: network, dns, call, path, secret, budget");
     v("target", s.target, "denied, net.connection: host name or address");
     v("port", s.port, "denied, net.connection: port, where there is one");
     v("rule", s.rule, "net.connection: the rule that admitted it; denied: the one that did not");
@@ -173,9 +181,15 @@ struct Event {
     v("tokens", s.tokens, "agent.usage, agent.cost, task.ended: tokens and cost so far");
     v("offset", s.offset, "agent.*: where in stdout the line ends that said it, bytes");
     v("limits", s.limits, "task.created: its limits, and what holds each");
-    v("limit", s.limit, "task.limit: which limit is nearly used up: memory, cpu_time, disk, pids");
+    v("limit", s.limit,
+      "task.limit: which limit is nearly used up: memory, cpu_time, disk, pids, tokens, cost");
     v("used", s.used, "task.limit: bytes, microseconds or processes that are used");
     v("most", s.most, "task.limit: how many of them there may be");
+    v("secret", s.secret, "secret.used, denied: name of the secret");
+    v("model", s.model, "model.exchange: the model that answered");
+    v("provider", s.provider, "model.exchange: whose model");
+    v("status", s.status, "model.exchange: HTTP status that the task got");
+    v("models", s.models, "model.exchange: what it used; task.ended: what all of them used");
   }
 };
 

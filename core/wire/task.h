@@ -16,8 +16,10 @@
 #include "core/base/outcome.h"
 #include "core/base/plan.h"
 #include "core/wire/agent.h"
+#include "core/wire/budget.h"
 #include "core/wire/changes.h"
 #include "core/wire/policy_ask.h"
+#include "core/wire/secret.h"
 
 namespace codexos::wire {
 
@@ -117,6 +119,9 @@ struct TaskCreate {
   std::string prompt;              // the job
   std::vector<std::string> extra;  // further arguments of the agent's command line
   AgentUse agent_use = AgentUse::job;
+  std::vector<SecretUse> secrets;  // --secret
+  bool models = false;             // --models: the model gateway
+  BudgetLimits budget;             // --max-tokens, --max-cost
 
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -161,6 +166,9 @@ struct TaskCreate {
     v("prompt", s.prompt, "the job");
     v("extra", s.extra, "further arguments of the agent's command line");
     v("agent_use", s.agent_use, "what the agent is started for");
+    v("secrets", s.secrets, "secrets that the task may use");
+    v("models", s.models, "show it the model gateway, http://llm.codexos.internal");
+    v("budget", s.budget, "the most that its models may use");
   }
 };
 
@@ -169,6 +177,7 @@ struct TaskNet {
   std::vector<std::string> allow;  // in force now
   std::vector<int32_t> publish, reach;
   uint64_t max_bytes = 0;
+  bool models = false;
   std::optional<uint64_t> bytes_in, bytes_out, connections, denials;  // at the end
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -176,6 +185,7 @@ struct TaskNet {
     v("publish", s.publish, "ports of the task on the host's loopback");
     v("reach", s.reach, "ports of the host's loopback inside the task");
     v("max_bytes", s.max_bytes, "limit of bytes in both directions together, 0: none");
+    v("models", s.models, "whether it finds the model gateway");
     v("bytes_in", s.bytes_in, "bytes that came from the network, at the end");
     v("bytes_out", s.bytes_out, "bytes that went to the network, at the end");
     v("connections", s.connections, "connections that were admitted, at the end");
@@ -215,6 +225,8 @@ struct Task {
       changes_state;  // none, waiting, applied, undone, discarded, expired, continued, direct
   std::vector<std::string> notes;
   std::optional<AgentRecord> agent;
+  std::vector<SecretUse> secrets;
+  std::optional<ModelUse> models;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("id", s.id, "12 characters of base32");
@@ -249,6 +261,8 @@ struct Task {
       "direct");
     v("notes", s.notes, "degradations and remarks");
     v("agent", s.agent, "the agent that was given the job, where it is one");
+    v("secrets", s.secrets, "secrets that it may use");
+    v("models", s.models, "what its models used, through the gateway");
   }
 };
 

@@ -23,6 +23,7 @@
 namespace codexos::daemon {
 
 class Applier;
+class Vault;
 
 /// What the handlers work with; all of it outlives the server.
 struct ApiParts {
@@ -35,6 +36,7 @@ struct ApiParts {
   Feed& feed;
   Helpers& helpers;
   Worker& worker;
+  Vault& vault;
   Place place;
   GatherOptions machine;        // what doctor looks at
   int64_t clock_offset_us = 0;  // when the daemon began
@@ -91,6 +93,7 @@ ApiRoutes policy_routes();
 ApiRoutes snapshot_routes();
 ApiRoutes apply_routes();
 ApiRoutes agent_routes();
+ApiRoutes secret_routes();
 ApiRoutes daemon_routes();
 ApiRoutes doctor_routes();
 /// All of them, in the order in which they are matched.

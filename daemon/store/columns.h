@@ -60,6 +60,8 @@ void changing_columns(Row& r, V& v) {
   v("net_json", r.task.net);
   v("agent_json", r.task.agent);
   v("limits_json", r.task.limits);
+  v("secrets_json", r.task.secrets);
+  v("models_json", r.task.models);
 }
 
 class ColumnBinder {

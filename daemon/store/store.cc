@@ -34,7 +34,7 @@ namespace {
   "landlock_abi, cause, exit_code, signal, detail, started_at_us, "           \
   "ended_at_us, usage_json, changes_json, changes_state, notes_json, "        \
   "secret, shim_pid, shim_start_time, boot_id, layers_json, rm, net_json, "   \
-  "agent_json, limits_json"
+  "agent_json, limits_json, secrets_json, models_json"
 
 constexpr SqlText kInsertTask =
     "insert into task (" TASK_COLUMNS
@@ -44,7 +44,7 @@ constexpr SqlText kInsertTask =
     ":detail, "
     ":started_at_us, :ended_at_us, :usage_json, :changes_json, :changes_state, :notes_json, "
     ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm, :net_json, :agent_json, "
-    ":limits_json)";
+    ":limits_json, :secrets_json, :models_json)";
 // A row whose task has ended is found only with its own state and cause.
 constexpr SqlText kUpdateTask =
     "update task set state = :state, activity = :activity, isolation = :isolation, "
@@ -54,7 +54,7 @@ constexpr SqlText kUpdateTask =
     "changes_state = :changes_state, notes_json = :notes_json, secret = :secret, "
     "shim_pid = :shim_pid, shim_start_time = :shim_start_time, boot_id = :boot_id, "
     "layers_json = :layers_json, rm = :rm, net_json = :net_json, agent_json = :agent_json, "
-    "limits_json = :limits_json where id "
+    "limits_json = :limits_json, secrets_json = :secrets_json, models_json = :models_json where id "
     "= :task and "
     "(state in ('queued', 'starting', 'running', 'paused', 'stopping') "
     " or (state = :state and cause = :cause))";
@@ -96,6 +96,7 @@ class StoreImpl final : public Store {
                         const std::string& task) override;
   Journal& journal() override { return journal_; }
   TrustList& trust() override { return trust_; }
+  SecretTable& secrets() override { return secrets_; }
 
  private:
   Status configure();
@@ -117,6 +118,7 @@ class StoreImpl final : public Store {
   Statement find_key_, put_key_;
   Journal journal_;
   TrustList trust_;
+  SecretTable secrets_;
 
   enum class Savepoint { none, real, whole_transaction };
   Savepoint savepoint_kind_ = Savepoint::none;
@@ -218,7 +220,8 @@ Status StoreImpl::prepare_all() {
   const auto begin = [this] { return begin_write(); };
   const auto run = [this](Statement& s) { return write(s); };
   CODEXOS_TRY(journal_.prepare(db_, begin, run));
-  return trust_.prepare(db_, begin, run);
+  CODEXOS_TRY(trust_.prepare(db_, begin, run));
+  return secrets_.prepare(db_, begin, run);
 }
 
 /// The SQL above and the listing in columns.h must agree, name by name.

@@ -15,6 +15,7 @@
 #include "core/wire/event.h"
 #include "core/wire/task.h"
 #include "daemon/store/journal.h"
+#include "daemon/store/secret_table.h"
 #include "daemon/store/trust_list.h"
 
 namespace codexos::daemon {
@@ -105,6 +106,8 @@ class Store {
   virtual Journal& journal() = 0;
   /// Which projects are trusted; likewise.
   virtual TrustList& trust() = 0;
+  /// The vault's rows; likewise.
+  virtual SecretTable& secrets() = 0;
 
   /// Idempotency-Key (of one caller's uid): the task id it made before, if the request's hash is
   /// the same; conflict if it differs.

@@ -19,6 +19,7 @@
 #include "daemon/tasks/copy_mode.h"
 #include "daemon/tasks/limits.h"
 #include "daemon/tasks/task_files.h"
+#include "daemon/tasks/task_secrets.h"
 #include "daemon/workspace/copy.h"
 
 namespace codexos::daemon {
@@ -101,15 +102,15 @@ Status put_ports(const wire::TaskCreate& create, Job& job) {
   return {};
 }
 
-/// An agent reaches its model, unless the caller chose another network. Policies judge it like any
-/// other wish.
-void ask_for_hosts(const FoundAgent& agent, wire::TaskCreate& create) {
+/// An agent reaches its model, and a secret its hosts, unless the caller chose another network.
+/// Policies judge it like any other wish.
+void ask_for_hosts(const std::vector<std::string>& hosts, wire::TaskCreate& create) {
   const auto& given = create.policy.given;
   if (create.agent_use == wire::AgentUse::version || create.net == wire::Network::host ||
-      agent.preset.hosts.empty() || std::find(given.begin(), given.end(), "net") != given.end())
+      hosts.empty() || std::find(given.begin(), given.end(), "net") != given.end())
     return;
   create.net = wire::Network::allow;
-  for (const auto& host : agent.preset.hosts)
+  for (const auto& host : hosts)
     if (std::find(create.allow.begin(), create.allow.end(), host) == create.allow.end())
       create.allow.push_back(host);
 }
@@ -439,11 +440,18 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   w.mode = create.mode;
   w.state_home = options_.home;
   CODEXOS_ASSIGN(s.workspace, find_workspace(w, host_));
-  if (agent) ask_for_hosts(*agent, create);
+  CODEXOS_ASSIGN(s.secrets, give_secrets(create, options_.vault));
+  create.secrets = s.secrets.uses;
+  if (agent) ask_for_hosts(agent->preset.hosts, create);
+  ask_for_hosts(s.secrets.hosts, create);
   if (agent && agent->preset.inner_sandbox == InnerSandbox::nested)
     create.seccomp = wire::SeccompProfile::nested;
   CODEXOS_TRY(obey_policies(create, w.caller, s));
   if (!s.wants_env.empty()) return s;
+  if (needs_authority(create.allow, s.secrets)) {
+    CODEXOS_ASSIGN(TaskCa ca, TaskCa::make(id));
+    s.secrets.ca = std::make_shared<const TaskCa>(std::move(ca));
+  }
 
   s.request = view_request(std::move(w.caller));
   s.request.seccomp = create.seccomp;
@@ -478,6 +486,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   s.job.cwd = s.workspace.cwd;
   CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_, s.notes));
   std::map<std::string, std::string> env = create.env;
+  env.insert(s.secrets.env.begin(), s.secrets.env.end());
+  std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(hide(s));

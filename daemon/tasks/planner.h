@@ -21,6 +21,7 @@
 #include "daemon/tasks/agent_start.h"
 #include "daemon/tasks/inside.h"
 #include "daemon/tasks/policies.h"
+#include "daemon/tasks/secret_start.h"
 #include "daemon/tasks/view_cache.h"
 #include "daemon/workspace/workspace.h"
 
@@ -49,6 +50,7 @@ struct StoredCreate {
   uint32_t gid = 0;
   std::vector<std::string> env;  // the task's whole environment, K=V
   StoredPolicy policy;
+  std::vector<GivenPlaceholder> placeholders;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("create", s.create);
@@ -56,6 +58,7 @@ struct StoredCreate {
     v("gid", s.gid);
     v("env", s.env);
     v("policy", s.policy);
+    v("placeholders", s.placeholders);
   }
 };
 
@@ -83,6 +86,7 @@ struct Start {
   std::vector<std::string> wants_env;
   std::optional<wire::AgentRecord> agent;
   std::map<std::string, std::string> agent_exits;
+  SecretParts secrets;
 };
 
 /// The host uid and gid of a root daemon's tasks, of the tenant `default`. Above what distributions
@@ -93,8 +97,9 @@ struct PlannerOptions {
   std::string home;            // the state folder
   uint32_t task_host_uid = 0;  // of a root daemon's tasks; 0: the caller's own
   uint32_t task_host_gid = 0;
-  Cgroups* cgroups = nullptr;  // none: nothing is held by one
-  bool force_copy = false;     // no overlays (CODEXOS_FORCE_COPY): for tests
+  Cgroups* cgroups = nullptr;    // none: nothing is held by one
+  const Vault* vault = nullptr;  // none: no secrets
+  bool force_copy = false;       // no overlays (CODEXOS_FORCE_COPY): for tests
 };
 
 class Planner {

@@ -52,10 +52,9 @@ Status Supervisor::recover() {
       // Where it was made is known from home/cgroups; there may be none.
       r->in_cgroup = wants_cgroup(stored->create.limits, stored->create.limit_driver);
     }
-    if (const auto& net = r->row.task.net) {
-      if (auto s = p_.network.begin(id, *net); !s.ok())
-        log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
-    }
+    if (stored.ok()) r->placeholders = stored->placeholders;
+    if (auto s = resume_network(*r); !s.ok())
+      log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
     watch_agent(*r);
     tasks_[id] = std::move(r);
     // A snapshot was being taken of it.

@@ -163,21 +163,6 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
   return std::nullopt;
 }
 
-namespace {
-
-std::optional<wire::TaskNet> net_of(const wire::TaskCreate& c) {
-  std::optional<wire::TaskNet> net;
-  if (c.net != wire::Network::allow) return net;
-  net.emplace();
-  net->allow = c.allow;
-  net->publish = c.publish;
-  net->reach = c.reach;
-  net->max_bytes = c.net_bytes;
-  return net;
-}
-
-}  // namespace
-
 TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, const std::string& id,
                              const std::string& secret) const {
   const auto& c = request.create;
@@ -197,6 +182,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.net = net_of(c);
   t.limits = start.held;
   t.agent = start.agent;
+  t.secrets = c.secrets;
   t.landlock_abi = start.view->landlock_abi;
   t.terminal =
       c.stdin_mode == Stdio::pty || c.stdout_mode == Stdio::pty || c.stderr_mode == Stdio::pty;
@@ -217,8 +203,14 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   row.secret = secret;
   row.boot_id = p_.boot_id;
   row.layers_json = json::encode(Roots{start.workspace.roots});
-  row.create_json = json::encode(
-      StoredCreate{c, request.uid, request.gid, start.job.env, start.policy}, json::Defaults::omit);
+  const auto values = static_cast<std::ptrdiff_t>(start.secrets.value_env.size());
+  row.create_json = json::encode(StoredCreate{c,
+                                              request.uid,
+                                              request.gid,
+                                              {start.job.env.begin(), start.job.env.end() - values},
+                                              start.policy,
+                                              start.secrets.placeholders},
+                                 json::Defaults::omit);
   row.rm = c.rm;
   return row;
 }
@@ -244,8 +236,11 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     if (!cgroup.ok()) return broken_start(std::move(cgroup).error(), id);
     pass_cgroup(start.job, *std::move(cgroup), fds);
   }
-  if (const auto net = net_of(request.create))
-    if (auto s = p_.network.begin(id, *net); !s.ok()) return broken_start(std::move(s).error(), id);
+  if (auto s = begin_network(*r, id, request.create, start.secrets); !s.ok())
+    return broken_start(std::move(s).error(), id);
+  // Of its processes only: the record is made without them.
+  const auto& values = start.secrets.value_env;
+  start.job.env.insert(start.job.env.end(), values.begin(), values.end());
   // The helper prepares while we write; it does not run the program before GO.
   auto helper = p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
   if (!helper.ok()) {

@@ -51,6 +51,8 @@ namespace codexos::daemon {
 class Applier;
 
 /// Everything a supervisor works with; all of it outlives it.
+class Vault;
+
 struct SupervisorParts {
   Loop& loop;
   Store& store;
@@ -66,6 +68,7 @@ struct SupervisorParts {
   Applier& applier;
   TaskNetwork& network;
   Cgroups& cgroups;
+  Vault& vault;
   std::string home;
   std::string boot_id;
 };
@@ -137,6 +140,8 @@ class Supervisor {
   void stats(const std::string& id, OnStats done);
   /// Other rules for what it may reach, from the turn's commit on.
   void change_network(const std::string& id, const wire::NetBody& body, OnTask done);
+  /// The egress gets the secrets of all running tasks as the vault has them now.
+  void secrets_changed();
   /// Whether clients can be attached now. Error conflict: it has ended.
   Status can_attach(const std::string& id);
   /// One more client; the connection's 101 reply was sent.
@@ -191,6 +196,7 @@ class Supervisor {
     uint64_t timeout_ms = 0;
     wire::ApplyWhen apply = wire::ApplyWhen::never;
     bool learns = false;
+    std::vector<GivenPlaceholder> placeholders;
     std::unique_ptr<Helper> helper;  // null: no link (not adopted yet, or lost)
     Fd client;                       // a duplicate until the shim serves it: for a failed start
     std::unique_ptr<Again> again;    // null: it runs, or a second helper was tried
@@ -256,6 +262,10 @@ class Supervisor {
   // its network
   void on_network(Running& r, LinkMessage& m);
   void on_dialled(Running& r, LinkMessage& m);
+  Status begin_network(Running& r, const std::string& id, const wire::TaskCreate& create,
+                       const SecretParts& secrets);
+  Status resume_network(Running& r);
+  static std::optional<wire::TaskNet> net_of(const wire::TaskCreate& c);
   void dial_inside(const std::string& id, uint64_t number, int32_t port);
   void on_net_report(const std::string& id, const NetReport& report);
   bool end_network_first(Running& r, const Ended& end);

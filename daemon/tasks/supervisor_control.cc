@@ -155,6 +155,8 @@ Result<uint64_t> Supervisor::exec(const std::string& id, const wire::ExecCreate&
   e.id = r->next_exec;
   e.argv = request.argv;
   e.env = merge_env(stored.env, request.env);
+  CODEXOS_ASSIGN(const auto values, value_env(row.task.secrets, p_.vault));
+  e.env.insert(e.env.end(), values.begin(), values.end());
   e.cwd = request.cwd.empty() ? row.task.cwd : request.cwd;
   e.stdin_mode = request.stdin_mode;
   e.stdout_mode = request.stdout_mode;

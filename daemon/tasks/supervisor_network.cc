@@ -34,6 +34,55 @@ Status change_rules(wire::TaskNet& net, const wire::NetBody& body) {
 
 }  // namespace
 
+std::optional<wire::TaskNet> Supervisor::net_of(const wire::TaskCreate& c) {
+  std::optional<wire::TaskNet> net;
+  if (c.net != wire::Network::allow) return net;
+  net.emplace();
+  net->allow = c.allow;
+  net->publish = c.publish;
+  net->reach = c.reach;
+  net->max_bytes = c.net_bytes;
+  net->models = c.models;
+  return net;
+}
+
+/// Who uses no placeholder has no injections either.
+Status Supervisor::begin_network(Running& r, const std::string& id, const wire::TaskCreate& create,
+                                 const SecretParts& secrets) {
+  const auto net = net_of(create);
+  if (!net) return {};
+  r.placeholders = secrets.placeholders;
+  std::string left_out;
+  NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), secrets.ca};
+  if (!left_out.empty()) return Error{Code::denied, "secret " + left_out, {}};
+  if (given.ca)
+    CODEXOS_TRY(save_authority(*given.ca, TaskPaths(p_.home, "default", id).authority()));
+  return p_.network.begin(id, *net, std::move(given));
+}
+
+/// Of a task that an earlier daemon started.
+Status Supervisor::resume_network(Running& r) {
+  const auto& net = r.row.task.net;
+  if (!net) return {};
+  const std::string id = r.row.task.id;
+  std::string left_out;
+  NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), {}};
+  if (!left_out.empty()) log_line(LogLevel::warning, "task " + id, "secret " + left_out);
+  CODEXOS_ASSIGN(given.ca, load_authority(paths(r.row).authority()));
+  return p_.network.begin(id, *net, std::move(given));
+}
+
+/// The vault has other values, or is open again.
+void Supervisor::secrets_changed() {
+  for (auto& [id, r] : tasks_) {
+    if (r->placeholders.empty() || !r->row.task.net || r->finished) continue;
+    std::string left_out;
+    (void)p_.network.change(id, *r->row.task.net,
+                            make_injections(r->placeholders, p_.vault, left_out));
+    if (!left_out.empty()) log_line(LogLevel::warning, "task " + id, "secret " + left_out);
+  }
+}
+
 void Supervisor::change_network(const std::string& id, const wire::NetBody& body, OnTask done) {
   Running* r = controllable(id, done);
   if (r == nullptr) return;
@@ -89,25 +138,30 @@ void Supervisor::on_net_report(const std::string& id, const NetReport& report) {
   Running* r = find_running(id);
   if (r == nullptr || r->end_row || r->finished) return;
   settle();
-  const bool denied = report.kind == NetReport::Kind::denied;
-  const auto s =
-      add_event(r->row, denied ? wire::EventType::denied : wire::EventType::net_connection,
-                [&report, denied](wire::Event& e) {
-                  e.ts = format_time(report.at_us);
-                  e.target = report.target;
-                  if (report.port != 0) e.port = report.port;
-                  if (!report.rule.empty()) e.rule = report.rule;
-                  if (!report.detail.empty()) e.detail = report.detail;
-                  if (denied) {
-                    e.what = report.what;
-                    if (!report.hint.empty()) e.hint = report.hint;
-                    return;
-                  }
-                  if (!report.address.empty()) e.address = report.address;
-                  e.bytes_in = report.bytes_in;
-                  e.bytes_out = report.bytes_out;
-                  e.duration_us = report.duration_us;
-                });
+  // A placeholder that went where its secret may not is something that was refused.
+  const bool secret = report.kind == NetReport::Kind::secret;
+  const bool used = secret && report.what != "misplaced";
+  const bool denied = report.kind == NetReport::Kind::denied || (secret && !used);
+  const auto type = used     ? wire::EventType::secret_used
+                    : denied ? wire::EventType::denied
+                             : wire::EventType::net_connection;
+  const auto s = add_event(r->row, type, [&report, denied, secret](wire::Event& e) {
+    e.ts = format_time(report.at_us);
+    e.target = report.target;
+    if (report.port != 0) e.port = report.port;
+    if (!report.rule.empty()) e.rule = report.rule;
+    if (!report.detail.empty()) e.detail = report.detail;
+    if (secret) e.secret = report.secret;
+    if (denied || secret) {
+      e.what = secret && denied ? "secret" : report.what;
+      if (!report.hint.empty()) e.hint = report.hint;
+      return;
+    }
+    if (!report.address.empty()) e.address = report.address;
+    e.bytes_in = report.bytes_in;
+    e.bytes_out = report.bytes_out;
+    e.duration_us = report.duration_us;
+  });
   if (!s.ok()) log_line(LogLevel::warning, "task " + id, s.error().message);
 }
 

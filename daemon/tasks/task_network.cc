@@ -36,10 +36,12 @@ Result<Fd> listen_on_loopback(int32_t port) {
 
 }  // namespace
 
-Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net) {
+Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net, const NetSecrets& secrets) {
   auto policy = std::make_shared<NetPolicy>();
   CODEXOS_ASSIGN(policy->rules, parse_net_rules(net.allow));
   policy->max_bytes = net.max_bytes;
+  policy->injections = secrets.injections;
+  policy->ca = secrets.ca;
   return NetPolicyPtr(std::move(policy));
 }
 
@@ -57,8 +59,8 @@ Result<EgressOptions> read_egress_options(const std::function<const char*(const 
   return o;
 }
 
-Status TaskNetwork::begin(const std::string& task, const wire::TaskNet& net) {
-  CODEXOS_ASSIGN(NetPolicyPtr policy, make_net_policy(net));
+Status TaskNetwork::begin(const std::string& task, const wire::TaskNet& net, NetSecrets secrets) {
+  CODEXOS_ASSIGN(NetPolicyPtr policy, make_net_policy(net, secrets));
   CODEXOS_TRY(egress_.start());
   std::vector<std::pair<int32_t, Fd>> shown;
   for (const int32_t port : net.publish) {
@@ -67,7 +69,7 @@ Status TaskNetwork::begin(const std::string& task, const wire::TaskNet& net) {
   }
   egress_.add(task, std::move(policy));
   for (auto& [port, fd] : shown) egress_.publish(task, port, std::move(fd));
-  tasks_[task] = Ports();
+  tasks_[task] = Known{{}, std::move(secrets)};
   return {};
 }
 
@@ -84,13 +86,14 @@ Result<std::string> TaskNetwork::take(const std::string& task, LinkMessage& m) {
   std::string less;
   if (!what.redirected) {
     // First those that its namespace has, then, when its rules are known, those of its ports.
-    if (!at->second)
+    Ports& ports = at->second.ports;
+    if (!ports)
       less =
           "this kernel has no nf_tables: the ports of the task's rules are served and no others, "
           "its own servers cannot have those, and what is refused leaves no event";
-    at->second.emplace();
+    ports.emplace();
     for (size_t i = 0; i < what.kinds.size(); ++i)
-      if (what.kinds[i] == NetSocket::tcp) at->second->insert(what.ports[i]);
+      if (what.kinds[i] == NetSocket::tcp) ports->insert(what.ports[i]);
   }
   egress_.serve(task, TaskSockets{std::move(what), std::move(m.fds)});
   return less;
@@ -98,12 +101,12 @@ Result<std::string> TaskNetwork::take(const std::string& task, LinkMessage& m) {
 
 Status TaskNetwork::check_change(const std::string& task, const wire::TaskNet& net) const {
   const auto at = tasks_.find(task);
-  if (at == tasks_.end() || !at->second) return {};
+  if (at == tasks_.end() || !at->second.ports) return {};
   CODEXOS_ASSIGN(const auto rules, parse_net_rules(net.allow));
   for (const NetRule& r : rules)
     for (const PortRange& range : r.ports)
       for (int32_t port = range.first; port <= range.last; ++port)
-        if (at->second->count(port) == 0)
+        if (at->second.ports->count(port) == 0)
           return Error{Code::unavailable,
                        to_text(r) + ": port " + std::to_string(port) +
                            " is not served to this task, for the kernel has no nf_tables",
@@ -112,9 +115,19 @@ Status TaskNetwork::check_change(const std::string& task, const wire::TaskNet& n
 }
 
 Status TaskNetwork::change(const std::string& task, const wire::TaskNet& net) {
-  CODEXOS_ASSIGN(NetPolicyPtr policy, make_net_policy(net));
+  const auto at = tasks_.find(task);
+  if (at == tasks_.end()) return {};
+  CODEXOS_ASSIGN(NetPolicyPtr policy, make_net_policy(net, at->second.secrets));
   egress_.change(task, std::move(policy));
   return {};
+}
+
+Status TaskNetwork::change(const std::string& task, const wire::TaskNet& net,
+                           InjectionSetPtr injections) {
+  const auto at = tasks_.find(task);
+  if (at == tasks_.end()) return {};
+  at->second.secrets.injections = std::move(injections);
+  return change(task, net);
 }
 
 void TaskNetwork::count(const std::string& task, std::function<void(NetTotals)> done) {

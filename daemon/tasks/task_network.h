@@ -14,6 +14,7 @@
 #include "core/os/loop.h"
 #include "core/wire/task.h"
 #include "daemon/egress/egress.h"
+#include "daemon/tasks/task_secrets.h"
 
 namespace codexos::daemon {
 
@@ -40,7 +41,7 @@ class TaskNetwork {
 
   /// Before the task's sandbox is asked for. Error unavailable: there is no thread or resolver;
   /// conflict: a port to show is in use.
-  Status begin(const std::string& task, const wire::TaskNet& net);
+  Status begin(const std::string& task, const wire::TaskNet& net, NetSecrets secrets);
   bool serves(const std::string& task) const { return tasks_.count(task) != 0; }
   /// A `network` message of the task's helper or shim. Text: what is less than it should be.
   Result<std::string> take(const std::string& task, LinkMessage& m);
@@ -48,6 +49,8 @@ class TaskNetwork {
   Status check_change(const std::string& task, const wire::TaskNet& net) const;
   /// Other rules from now on, all at once. Error invalid: one of them is wrong, nothing changed.
   Status change(const std::string& task, const wire::TaskNet& net);
+  /// Other values of its secrets from its next request on.
+  Status change(const std::string& task, const wire::TaskNet& net, InjectionSetPtr injections);
   /// What went to and fro so far; only of a task that is served.
   void count(const std::string& task, std::function<void(NetTotals)> done);
   /// Cuts what there is. `done` comes after the last report; at once for a task without a network.
@@ -59,11 +62,15 @@ class TaskNetwork {
   OnDial on_dial_;
   /// Of a task without redirection: those it is served on.
   using Ports = std::optional<std::set<int32_t>>;
-  std::map<std::string, Ports> tasks_;
+  struct Known {
+    Ports ports;
+    NetSecrets secrets;
+  };
+  std::map<std::string, Known> tasks_;
 };
 
 /// The rules as a value. Error invalid: which one is wrong.
-Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net);
+Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net, const NetSecrets& secrets);
 /// What the daemon's environment says: CODEXOS_RESOLVER, HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
 Result<EgressOptions> read_egress_options(const std::function<const char*(const char*)>& get);
 

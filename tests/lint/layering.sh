@@ -42,6 +42,11 @@ openssl/x509|daemon/trust
 openssl/pem.h|daemon/trust
 openssl/pkcs12.h|daemon/trust
 openssl/ec.h|daemon/trust
+openssl/kdf.h|daemon/trust
+openssl/rand.h|daemon/trust
+openssl/crypto.h|daemon/trust
+openssl/params.h|daemon/trust
+openssl/core_names.h|daemon/trust
 openssl/ssl.h|daemon/egress
 openssl/err.h|daemon
 zlib.h|daemon/workspace

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/os/replace_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "core/base/path.h"
+#include "core/os/file.h"
+
+namespace codexos {
+
+Status replace_file(const std::string& path, std::string_view text, mode_t mode) {
+  const std::string temp = path + ".new";
+  (void)unlink(temp.c_str());
+  const auto write = [&]() -> Status {
+    CODEXOS_ASSIGN(const Fd fd,
+                   open_file(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    CODEXOS_TRY(write_all(fd.get(), text));
+    if (fsync(fd.get()) != 0) return errno_error("fsync " + temp, errno);
+    if (rename(temp.c_str(), path.c_str()) != 0) return errno_error("rename to " + path, errno);
+    CODEXOS_ASSIGN(const Fd dir, open_file(parent_path(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fsync(dir.get()) != 0) return errno_error("fsync the folder of " + path, errno);
+    return {};
+  };
+  auto s = write();
+  if (!s.ok()) (void)unlink(temp.c_str());
+  return s;
+}
+
+}  // namespace codexos

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "core/base/error.h"
+
+namespace codexos {
+
+/// The file holds `text` or what it held before, whenever the power goes: written beside it,
+/// synced, renamed over it, and the folder synced. Nobody else may write the same path meanwhile.
+Status replace_file(const std::string& path, std::string_view text, mode_t mode);
+
+}  // namespace codexos

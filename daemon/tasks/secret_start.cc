@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/tasks/secret_start.h"
+
+#include <set>
+
+#include "core/base/id.h"
+#include "daemon/egress/injection.h"
+#include "daemon/tasks/vault.h"
+
+namespace codexos::daemon {
+namespace {
+
+constexpr uint32_t kOnlyReadable = 0400;
+
+/// The secret's own variable, or its name as one: "gh-token" -> GH_TOKEN.
+std::string variable_of(const wire::Secret& s) {
+  if (!s.binding.env.empty()) return s.binding.env;
+  std::string out;
+  for (const char c : s.name) {
+    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!letter)
+      out += '_';
+    else
+      out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return out;
+}
+
+class Giver {
+ public:
+  Giver(const wire::TaskCreate& create, const Vault& vault) : create_(create), vault_(vault) {}
+
+  Result<SecretParts> run() {
+    for (const wire::SecretUse& use : create_.secrets) {
+      auto s = give(use);
+      if (!s.ok()) return std::move(s).error().during("secret " + use.name);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  Status give(wire::SecretUse use) {
+    CODEXOS_ASSIGN(const OpenSecret secret, vault_.reveal(use.name));
+    switch (use.form) {
+      case wire::SecretForm::placeholder:
+        CODEXOS_TRY(give_placeholder(secret, use));
+        break;
+      case wire::SecretForm::file:
+        CODEXOS_TRY(give_file(secret, use));
+        break;
+      case wire::SecretForm::value:
+        CODEXOS_TRY(take_variable(secret, use));
+        out_.value_env.push_back(use.target + "=" + std::string(secret.value.view()));
+        break;
+    }
+    out_.uses.push_back(std::move(use));
+    return {};
+  }
+
+  Status take_variable(const OpenSecret& secret, wire::SecretUse& use) {
+    if (use.target.empty()) use.target = variable_of(secret.what);
+    if (create_.env.count(use.target) != 0 || !variables_.insert(use.target).second)
+      return Error{Code::invalid, "the variable " + use.target + " is given twice",
+                   "--secret " + use.name + "=OTHER_NAME"};
+    return {};
+  }
+
+  Status give_placeholder(const OpenSecret& secret, wire::SecretUse& use) {
+    const auto& binding = secret.what.binding;
+    if (binding.hosts.empty())
+      return Error{Code::invalid, "it is bound to no host, so a placeholder would stay one",
+                   "codexos secret set " + use.name + " --host HOST, or --secret-file " + use.name};
+    if (create_.net == wire::Network::host)
+      return Error{Code::invalid, "with --net host nothing passes the egress, which puts it in",
+                   "without --net host, or --secret-file " + use.name};
+    CODEXOS_TRY(take_variable(secret, use));
+    const std::string placeholder =
+        std::string(kPlaceholderPrefix) + make_secret(kPlaceholderHex / 2);
+    out_.env[use.target] = placeholder;
+    out_.placeholders.push_back({use.name, placeholder});
+    out_.hosts.insert(out_.hosts.end(), binding.hosts.begin(), binding.hosts.end());
+    return {};
+  }
+
+  Status give_file(const OpenSecret& secret, wire::SecretUse& use) {
+    if (use.target.empty()) use.target = std::string(kSecretsInside) + "/" + use.name;
+    if (use.target[0] != '/')
+      return Error{Code::invalid, "the file's path must be absolute: " + use.target, {}};
+    Mount m;
+    m.kind = MountKind::file;
+    m.role = MountRole::shown;
+    m.target = use.target;
+    m.mode = kOnlyReadable;
+    m.content = secret.value.view();
+    out_.files.push_back(std::move(m));
+    return {};
+  }
+
+  const wire::TaskCreate& create_;
+  const Vault& vault_;
+  SecretParts out_;
+  std::set<std::string> variables_;
+};
+
+}  // namespace
+
+Result<SecretParts> give_secrets(const wire::TaskCreate& create, const Vault* vault) {
+  if (create.secrets.empty()) return SecretParts{};
+  if (vault == nullptr) return Error{Code::unavailable, "there is no vault here", {}};
+  return Giver(create, *vault).run();
+}
+
+}  // namespace codexos::daemon
