@@ -32,7 +32,7 @@ struct Option {
   bool repeats = false;
   std::string_view choices = {};        // "overlay|direct": other values are refused
   std::string_view later_choices = {};  // known values whose feature has not landed
-  bool rare = false;  // --help only names it; the man page says more
+  bool rare = false;                    // --help only names it; the man page says more
 };
 
 enum class Group { tasks, control, changes, history, nouns, admin, system, hidden };

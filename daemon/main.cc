@@ -30,6 +30,7 @@
 #include "daemon/api/api.h"
 #include "daemon/doctor/command.h"
 #include "daemon/tasks/applier.h"
+#include "daemon/tasks/budgets.h"
 #include "daemon/tasks/images.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
@@ -292,6 +293,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   AfterCommit after_commit;
   Vault vault(VaultParts{*store, after_commit, *copier, key_places(place)});
   vault.open();
+  Budgets budgets(*store);
   Applier applier(ApplierParts{*store, feed, after_commit, images, place.home},
                   std::move(apply_worker));
   HostCache host(real_host(), mounts);
@@ -307,7 +309,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,
-                                        network, cgroups, vault, place.home, boot_id()});
+                                        network, cgroups, vault, budgets, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
   vault.on_change([&supervisor] { supervisor.secrets_changed(); });
   Retention retention(
@@ -325,6 +327,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
                helpers,
                *worker,
                vault,
+               budgets,
                place,
                doctor_options(place),
                clock_offset_us(),
@@ -347,6 +350,10 @@ Status serve(const Options& options, const Place& place, int sockets) {
     if (signo == SIGCHLD) return reap_children();
     loop->stop();
   }));
+  CODEXOS_ASSIGN(const uint64_t lost, budgets.recover());
+  if (lost != 0)
+    log_line(LogLevel::warning, "budgets",
+             std::to_string(lost) + " requests to models were cut off: they count as reserved");
   CODEXOS_TRY(applier.recover());
   CODEXOS_TRY(supervisor.recover());
   supervisor.park_ahead();

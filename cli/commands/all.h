@@ -9,6 +9,9 @@
 
 namespace codexos::cli {
 
+/// What a check exits with that ran and found something.
+inline constexpr int kFoundProblems = 6;
+
 Result<int> run_task(Context& ctx, const Invocation& inv);
 Result<int> examine(Context& ctx, const Invocation& inv);
 Result<int> list_agents(Context& ctx, const Invocation& inv);
@@ -25,6 +28,11 @@ Result<int> lock_vault(Context& ctx, const Invocation& inv);
 Result<int> protect_vault(Context& ctx, const Invocation& inv);
 Result<int> rekey_vault(Context& ctx, const Invocation& inv);
 Result<int> accept_vault(Context& ctx, const Invocation& inv);
+Result<int> show_budgets(Context& ctx, const Invocation& inv);
+Result<int> set_budget(Context& ctx, const Invocation& inv);
+Result<int> raise_budget(Context& ctx, const Invocation& inv);
+Result<int> explain_budget(Context& ctx, const Invocation& inv);
+Result<int> show_usage(Context& ctx, const Invocation& inv);
 Result<int> share_login(Context& ctx, const Invocation& inv);
 Result<int> list_tasks(Context& ctx, const Invocation& inv);
 Result<int> inspect_task(Context& ctx, const Invocation& inv);

@@ -24,7 +24,6 @@
 namespace codexos::cli {
 namespace {
 
-constexpr int kFoundProblems = 6;
 constexpr int kAnswerS = 10;  // it may be busy with a large apply
 constexpr int kReportS = 20;
 constexpr int64_t kProgramMs = 20000;

@@ -10,7 +10,6 @@
 
 namespace codexos::cli {
 Result<int> show_health(Context& ctx, const Invocation&) {
-  constexpr int kFoundProblems = 6;
   constexpr int kUnhealthy = 503;  // with the same document
   Client client(ctx);
   const Request r{"GET", "/v1/health", {}, {}};

@@ -12,14 +12,15 @@
 namespace codexos::cli {
 namespace {
 
-struct GroupRow {
+struct ManGroup {
   Group group;
   std::string_view title;
 };
-constexpr GroupRow kGroups[] = {{Group::tasks, "Tasks"},      {Group::control, "Control of tasks"},
-                                {Group::changes, "Changes"},  {Group::history, "History"},
-                                {Group::nouns, "Things"},     {Group::admin, "Administration"},
-                                {Group::system, "The system"}};
+constexpr ManGroup kManGroups[] = {
+    {Group::tasks, "Tasks"},      {Group::control, "Control of tasks"},
+    {Group::changes, "Changes"},  {Group::history, "History"},
+    {Group::nouns, "Things"},     {Group::admin, "Administration"},
+    {Group::system, "The system"}};
 
 /// Text for mdoc: no line begins with a control character, no backslash is taken as an escape.
 std::string plain(std::string_view s) {
@@ -264,7 +265,7 @@ Result<int> print_man(Context&, const Invocation&) {
   std::string out(kHead);
   for (const auto& o : global_options()) out += option_item(o);
   out += ".El\n.Sh COMMANDS\n";
-  for (const auto& g : kGroups) {
+  for (const auto& g : kManGroups) {
     std::string rows;
     for (const auto& c : commands())
       if (c.group == g.group && c.landed == Landed::now) rows += command_section(c);

@@ -13,8 +13,6 @@
 namespace codexos::cli {
 namespace {
 
-constexpr int kFoundProblems = 6;
-
 std::string text_of(const policy::CheckedFile& f, bool quiet) {
   if (f.problems.empty())
     return quiet ? "" : fmt::format("{}: {}\n", printable(f.path), f.found ? "ok" : "absent");

@@ -15,8 +15,6 @@
 namespace codexos::cli {
 namespace {
 
-constexpr int kFoundProblems = 6;
-
 struct Question {
   std::string_view option;
   std::optional<std::string> policy::Case::*member;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "cli/agent_text.h"
+#include "cli/budget_options.h"
 #include "cli/commands/all.h"
 #include "cli/commands/plan_text.h"
 #include "cli/environment.h"
@@ -265,6 +266,8 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   CODEXOS_TRY(fill_limits(inv, c));
   CODEXOS_TRY(fill_network(inv, c));
   CODEXOS_TRY(fill_secrets(inv, c));
+  CODEXOS_TRY(fill_budget(inv, c.budget));
+  c.models = inv.has("models");
   fill_workspace(inv, env, c);
   CODEXOS_ASSIGN(c.policy, policy_ask(inv, env, c.cwd));
   fill_given(inv, c);

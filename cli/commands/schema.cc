@@ -13,19 +13,20 @@
 namespace codexos::cli {
 namespace {
 
-struct Row {
+struct SchemaRow {
   std::string_view name;
   std::string (*text)();
 };
-constexpr std::array kRows{
-    Row{"policy", [] { return json::schema_text<policy::PolicyFile>("CodexOS policy file"); }},
-    Row{"task", [] { return json::schema_text<wire::Task>("CodexOS task"); }},
-    Row{"event", [] { return json::schema_text<wire::Event>("CodexOS event"); }}};
+constexpr std::array kSchemaRows{
+    SchemaRow{"policy",
+              [] { return json::schema_text<policy::PolicyFile>("CodexOS policy file"); }},
+    SchemaRow{"task", [] { return json::schema_text<wire::Task>("CodexOS task"); }},
+    SchemaRow{"event", [] { return json::schema_text<wire::Event>("CodexOS event"); }}};
 
 }  // namespace
 
 Result<int> print_schema(Context&, const Invocation& inv) {
-  for (const Row& row : kRows) {
+  for (const SchemaRow& row : kSchemaRows) {
     if (row.name != inv.words[0]) continue;
     CODEXOS_TRY(print(row.text()));
     return 0;

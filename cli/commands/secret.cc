@@ -128,7 +128,7 @@ Result<int> say_vault(const Context& ctx, const std::string& reply) {
   if (!v.key_id.empty())
     out += fmt::format("key:     {}, made {} ago\n", v.key_id, age(v.key_created_at, now_us()));
   CODEXOS_TRY(print(out));
-  return v.state == wire::VaultState::broken ? 6 : 0;
+  return v.state == wire::VaultState::broken ? kFoundProblems : 0;
 }
 
 Result<int> ask_vault(Context& ctx, const char* verb) {

@@ -17,7 +17,7 @@ namespace {
 constexpr int kScmPidfd = 0x04;
 constexpr int kSoPassPidfd = 76;
 
-constexpr size_t kMaxFds = 16;  // a message; more is refused as truncated
+constexpr size_t kMaxPassedFds = 16;  // a message; more is refused as truncated
 
 int kind_of(SocketType type) { return type == SocketType::stream ? SOCK_STREAM : SOCK_SEQPACKET; }
 
@@ -61,7 +61,7 @@ Status remove_leftover(const std::string& path) {
 
 union Control {
   cmsghdr align;
-  char bytes[CMSG_SPACE(kMaxFds * sizeof(int)) + CMSG_SPACE(sizeof(ucred)) +
+  char bytes[CMSG_SPACE(kMaxPassedFds * sizeof(int)) + CMSG_SPACE(sizeof(ucred)) +
              CMSG_SPACE(sizeof(int))];
 };
 
@@ -160,7 +160,8 @@ Result<Received> receive(int fd, char* to, size_t room, bool& again) {
 Result<size_t> send_bytes(int fd, std::string_view bytes, const std::vector<int>& fds,
                           bool& again) {
   again = false;
-  if (fds.size() > kMaxFds) return Error{Code::invalid, "too many descriptors for a message", {}};
+  if (fds.size() > kMaxPassedFds)
+    return Error{Code::invalid, "too many descriptors for a message", {}};
   iovec part{const_cast<char*>(bytes.data()), bytes.size()};
   Control control{};
   msghdr m{};

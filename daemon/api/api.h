@@ -23,6 +23,7 @@
 namespace codexos::daemon {
 
 class Applier;
+class Budgets;
 class Vault;
 
 /// What the handlers work with; all of it outlives the server.
@@ -37,6 +38,7 @@ struct ApiParts {
   Helpers& helpers;
   Worker& worker;
   Vault& vault;
+  Budgets& budgets;
   Place place;
   GatherOptions machine;        // what doctor looks at
   int64_t clock_offset_us = 0;  // when the daemon began
@@ -94,6 +96,7 @@ ApiRoutes snapshot_routes();
 ApiRoutes apply_routes();
 ApiRoutes agent_routes();
 ApiRoutes secret_routes();
+ApiRoutes budget_routes();
 ApiRoutes daemon_routes();
 ApiRoutes doctor_routes();
 /// All of them, in the order in which they are matched.

@@ -26,7 +26,7 @@ ApiRoutes api_routes() {
   // /v1/tasks/last and friends are before /v1/tasks/{id}
   for (const auto& part : {stream_routes(), task_routes(), diff_routes(), control_routes(),
                            snapshot_routes(), apply_routes(), policy_routes(), agent_routes(),
-                           secret_routes(), daemon_routes(), doctor_routes()})
+                           secret_routes(), budget_routes(), daemon_routes(), doctor_routes()})
     out.insert(out.end(), part.begin(), part.end());
   return out;
 }

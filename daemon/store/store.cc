@@ -97,6 +97,7 @@ class StoreImpl final : public Store {
   Journal& journal() override { return journal_; }
   TrustList& trust() override { return trust_; }
   SecretTable& secrets() override { return secrets_; }
+  BudgetTable& budgets() override { return budgets_; }
 
  private:
   Status configure();
@@ -119,6 +120,7 @@ class StoreImpl final : public Store {
   Journal journal_;
   TrustList trust_;
   SecretTable secrets_;
+  BudgetTable budgets_;
 
   enum class Savepoint { none, real, whole_transaction };
   Savepoint savepoint_kind_ = Savepoint::none;
@@ -221,7 +223,8 @@ Status StoreImpl::prepare_all() {
   const auto run = [this](Statement& s) { return write(s); };
   CODEXOS_TRY(journal_.prepare(db_, begin, run));
   CODEXOS_TRY(trust_.prepare(db_, begin, run));
-  return secrets_.prepare(db_, begin, run);
+  CODEXOS_TRY(secrets_.prepare(db_, begin, run));
+  return budgets_.prepare(db_, begin, run);
 }
 
 /// The SQL above and the listing in columns.h must agree, name by name.
@@ -351,6 +354,7 @@ Status StoreImpl::delete_task(const std::string& id) {
     use->bind(next_order_ - 1);
     CODEXOS_TRY(write(*use));
   }
+  CODEXOS_TRY(budgets_.remove("task:" + id, wire::BudgetPeriod::total));
   const int64_t before = db_.total_changes();
   Use use(delete_task_);
   use->bind(id);

@@ -14,6 +14,7 @@
 #include "core/base/outcome.h"
 #include "core/wire/event.h"
 #include "core/wire/task.h"
+#include "daemon/store/budget_table.h"
 #include "daemon/store/journal.h"
 #include "daemon/store/secret_table.h"
 #include "daemon/store/trust_list.h"
@@ -108,6 +109,8 @@ class Store {
   virtual TrustList& trust() = 0;
   /// The vault's rows; likewise.
   virtual SecretTable& secrets() = 0;
+  /// What models may cost and did cost; likewise.
+  virtual BudgetTable& budgets() = 0;
 
   /// Idempotency-Key (of one caller's uid): the task id it made before, if the request's hash is
   /// the same; conflict if it differs.

@@ -10,7 +10,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kCountLimit = 2000;  // entries of the walk that counts what is left
+constexpr size_t kDiscardCountLimit = 2000;  // entries of the walk that counts what is left
 
 }  // namespace
 
@@ -87,7 +87,7 @@ void Applier::drop_paths(const JobPtr& job) {
 
 Status Applier::do_drop(Job& job) {
   CODEXOS_ASSIGN(job.discarded, discard_paths(job.roots, job.discard->paths));
-  CODEXOS_ASSIGN(job.count, count_changes(job.roots, kCountLimit));
+  CODEXOS_ASSIGN(job.count, count_changes(job.roots, kDiscardCountLimit));
   return {};
 }
 

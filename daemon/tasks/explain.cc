@@ -13,7 +13,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr int kPage = 1000;
+constexpr int kEventPage = 1000;
 constexpr size_t kMaxMissing = 16;
 constexpr int kNotFound = 127;
 
@@ -99,9 +99,9 @@ Result<policy::Known> gather(const TaskRow& row, Planner& planner) {
 Result<std::vector<policy::Reason>> denials(const std::string& task, Store& store, Depth depth) {
   std::vector<policy::Reason> out;
   for (int64_t since = 0;;) {
-    CODEXOS_ASSIGN(const auto events, store.events(task, since, kPage));
+    CODEXOS_ASSIGN(const auto events, store.events(task, since, kEventPage));
     for (const auto& e : events) policy::add_denial(e.event, out);
-    if (events.size() < static_cast<size_t>(kPage) || depth == Depth::first) return out;
+    if (events.size() < static_cast<size_t>(kEventPage) || depth == Depth::first) return out;
     since = events.back().event.seq;
   }
 }

@@ -17,7 +17,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr int64_t kRetryMs = 1000;
+constexpr int64_t kAdoptRetryMs = 1000;
 constexpr int64_t kReachMs = 5000;  // how long an order waits for an adoption
 
 struct Living {
@@ -52,7 +52,10 @@ Status Supervisor::recover() {
       // Where it was made is known from home/cgroups; there may be none.
       r->in_cgroup = wants_cgroup(stored->create.limits, stored->create.limit_driver);
     }
-    if (stored.ok()) r->placeholders = stored->placeholders;
+    if (stored.ok()) {
+      r->placeholders = stored->placeholders;
+      r->uid = stored->uid;
+    }
     if (auto s = resume_network(*r); !s.ok())
       log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
     watch_agent(*r);
@@ -87,7 +90,7 @@ void Supervisor::recover_one(const std::string& id) {
   }
   if (auto adopted = adopt(*r); !adopted.ok()) {
     log_line(LogLevel::warning, "task " + id, "not adopted yet: " + adopted.error().message);
-    p_.loop.after_ms(kRetryMs, "recover task", [this, id] { recover_one(id); });
+    p_.loop.after_ms(kAdoptRetryMs, "recover task", [this, id] { recover_one(id); });
   }
 }
 

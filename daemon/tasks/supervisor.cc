@@ -17,12 +17,14 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "daemon/tasks/applier.h"
+#include "daemon/tasks/budgets.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/copy_mode.h"
 
 namespace codexos::daemon {
 namespace {
 
+constexpr uint32_t kSoftPercent = 80;  // of a task's own budget
 constexpr int64_t kWriteDelayMs = 10;
 constexpr int64_t kDeadlineSlackMs = 2000;  // the shim enforces; we only follow when it does not
 
@@ -223,6 +225,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   if (!files.ok()) return broken_start(std::move(files).error(), id);
   auto r = std::make_unique<Running>();
   remember(*r, request.create);
+  r->uid = request.uid;
   r->in_cgroup = start.in_cgroup;
   r->client = duplicate(request.client);
   r->on_failure = start.on_failure;
@@ -286,6 +289,8 @@ Status Supervisor::record_start(const StartRequest& request, const Start& start,
   CODEXOS_TRY(p_.store.savepoint());
   const auto write = [&]() -> Status {
     CODEXOS_TRY(p_.store.insert_task(row));
+    if (request.create.budget.any())
+      CODEXOS_TRY(p_.budgets.set({"task:" + row.task.id, {}, request.create.budget, kSoftPercent}));
     CODEXOS_TRY(add_event(row, wire::EventType::task_created, [&row](wire::Event& e) {
       e.isolation = row.task.isolation;
       e.seccomp = row.task.seccomp;

@@ -30,6 +30,7 @@
 #include "core/wire/event.h"
 #include "core/wire/net.h"
 #include "core/wire/task.h"
+#include "daemon/gateway/ledger.h"
 #include "daemon/sandbox/helpers.h"
 #include "daemon/sandbox/launcher.h"
 #include "daemon/store/store.h"
@@ -51,6 +52,7 @@ namespace codexos::daemon {
 class Applier;
 
 /// Everything a supervisor works with; all of it outlives it.
+class Budgets;
 class Vault;
 
 struct SupervisorParts {
@@ -69,6 +71,7 @@ struct SupervisorParts {
   TaskNetwork& network;
   Cgroups& cgroups;
   Vault& vault;
+  Budgets& budgets;
   std::string home;
   std::string boot_id;
 };
@@ -140,6 +143,11 @@ class Supervisor {
   void stats(const std::string& id, OnStats done);
   /// Other rules for what it may reach, from the turn's commit on.
   void change_network(const std::string& id, const wire::NetBody& body, OnTask done);
+  /// What a request of the task to a model may use; `done` comes when that is on the disk. Error
+  /// exhausted: a budget is used up.
+  void reserve_model(const std::string& task, const Charge& charge,
+                     std::function<void(Result<Grant>)> done);
+  void settle_model(uint64_t id, const ModelUsage& usage);
   /// The egress gets the secrets of all running tasks as the vault has them now.
   void secrets_changed();
   /// Whether clients can be attached now. Error conflict: it has ended.
@@ -197,6 +205,9 @@ class Supervisor {
     wire::ApplyWhen apply = wire::ApplyWhen::never;
     bool learns = false;
     std::vector<GivenPlaceholder> placeholders;
+    uint32_t uid = 0;         // who asked for it
+    std::string over_budget;  // why a request to a model was refused; empty: none was
+    size_t budget_refusals = 0;
     std::unique_ptr<Helper> helper;  // null: no link (not adopted yet, or lost)
     Fd client;                       // a duplicate until the shim serves it: for a failed start
     std::unique_ptr<Again> again;    // null: it runs, or a second helper was tried
@@ -265,6 +276,8 @@ class Supervisor {
   Status begin_network(Running& r, const std::string& id, const wire::TaskCreate& create,
                        const SecretParts& secrets);
   Status resume_network(Running& r);
+  void refuse_model(Running& r, const Charge& charge, const Error& why);
+  static void judge_budget(const Running& r, Ended& end);
   static std::optional<wire::TaskNet> net_of(const wire::TaskCreate& c);
   void dial_inside(const std::string& id, uint64_t number, int32_t port);
   void on_net_report(const std::string& id, const NetReport& report);

@@ -187,6 +187,7 @@ void Supervisor::finish(const std::string& id, const Ended& told) {
   r->again.reset();
   Ended end = told;
   judge(*r, end);
+  judge_budget(*r, end);
   if (wants_apply(*r, end)) return apply_then_finish(*r, end);
   const bool unwritten = r->unwritten;
   if (auto s = write_end(*r, end); !s.ok()) {
@@ -323,6 +324,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
       e.usage = row.task.usage;
       e.changes = row.task.changes;
       if (row.task.agent) e.tokens = row.task.agent->usage;
+      e.models = row.task.models;
     });
   };
   auto written = write();

@@ -14,7 +14,7 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kMaxName = 64;
+constexpr size_t kMaxSecretName = 64;
 constexpr size_t kLeastValue = 8;  // what is shorter stands everywhere by chance
 constexpr size_t kMaxValue = 64 << 10;
 constexpr size_t kMaxWord = 256;
@@ -89,7 +89,7 @@ Result<wire::Secret> to_wire(const SecretRow& row) {
 }  // namespace
 
 Status check_secret_name(const std::string& name) {
-  if (is_word(name, "_-.") && name.size() <= kMaxName && (is_one_of(name[0], "_")) &&
+  if (is_word(name, "_-.") && name.size() <= kMaxSecretName && (is_one_of(name[0], "_")) &&
       !(name[0] >= '0' && name[0] <= '9'))
     return {};
   return Error{Code::invalid,

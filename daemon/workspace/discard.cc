@@ -21,11 +21,11 @@ namespace {
 
 constexpr const char* kOpaque = "user.overlay.opaque";
 
-std::string folder_of(const std::string& path) {
+std::string discard_folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
-std::string name_of_entry(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string discard_entry_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 bool is_whiteout(const struct stat& st) { return S_ISCHR(st.st_mode) && st.st_rdev == 0; }
 
 /// The own layer of one root, opened for writing.
@@ -72,9 +72,9 @@ class LayerEdit {
   /// Deepest first: what the own layer has at these paths goes.
   Status uncover(const std::vector<Delta>& deltas) const {
     for (auto d = deltas.rbegin(); d != deltas.rend(); ++d) {
-      const Fd dir = folder(folder_of(d->path));
+      const Fd dir = folder(discard_folder_of(d->path));
       if (!dir) continue;
-      const std::string name = name_of_entry(d->path);
+      const std::string name = discard_entry_name(d->path);
       struct stat st {};
       if (fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
       const bool is_folder = S_ISDIR(st.st_mode);
@@ -99,8 +99,8 @@ class LayerEdit {
   }
 
   Status cover_one(const Delta& d) const {
-    CODEXOS_ASSIGN(const Fd dir, make_folder(folder_of(d.path)));
-    const std::string name = name_of_entry(d.path);
+    CODEXOS_ASSIGN(const Fd dir, make_folder(discard_folder_of(d.path)));
+    const std::string name = discard_entry_name(d.path);
     struct stat there {};
     const bool exists = fstatat(dir.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
     const bool folder_both = d.before && d.before->is_dir() && d.after && d.after->is_dir();
@@ -167,8 +167,8 @@ class LayerEdit {
     Fd there = folder(path);
     if (there || path.empty())
       return there ? Result<Fd>(std::move(there)) : errno_error("open", errno);
-    CODEXOS_ASSIGN(const Fd above, make_folder(folder_of(path)));
-    const std::string name = name_of_entry(path);
+    CODEXOS_ASSIGN(const Fd above, make_folder(discard_folder_of(path)));
+    const std::string name = discard_entry_name(path);
     struct stat st {};
     bool removed = false;
     if (fstatat(above.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {

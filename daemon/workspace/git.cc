@@ -8,7 +8,7 @@
 namespace codexos::daemon {
 namespace {
 
-bool same(const PathFact& a, const PathFact& b) { return a.dev == b.dev && a.ino == b.ino; }
+bool same_place(const PathFact& a, const PathFact& b) { return a.dev == b.dev && a.ino == b.ino; }
 
 std::string_view first_line(std::string_view text) {
   text = text.substr(0, text.find('\n'));
@@ -71,9 +71,9 @@ bool points_back(const PathFact& dir, const PathFact& top, const Host& host) {
   PathFact back, git_file;
   if (is_worktree_dir(dir, host))
     return named_by(join_path(dir.path, "gitdir"), "", dir.path, host, back) &&
-           host.lookup(join_path(top.path, ".git"), git_file) && same(back, git_file);
+           host.lookup(join_path(top.path, ".git"), git_file) && same_place(back, git_file);
   const std::string worktree = core_worktree(dir.path, host);
-  return !worktree.empty() && host.lookup(from(dir.path, worktree), back) && same(back, top);
+  return !worktree.empty() && host.lookup(from(dir.path, worktree), back) && same_place(back, top);
 }
 
 /// The common dir of a worktree's git dir: a repository that lists that worktree.

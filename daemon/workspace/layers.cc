@@ -58,7 +58,7 @@ bool is_opaque_at(int dir, const std::string& name) {
   return fd && is_opaque(fd.get());
 }
 
-std::string below(const std::string& folder, const std::string& name) {
+std::string below_layer(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
 }
 
@@ -284,7 +284,7 @@ LayerStack::Merged LayerStack::find(const std::string& path) const {
       at.real_below = false;
       return at;
     }
-    folder = below(folder, name);
+    folder = below_layer(folder, name);
   }
   return at;
 }

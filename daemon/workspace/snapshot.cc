@@ -25,7 +25,7 @@ namespace {
 constexpr size_t kMaxManifest = 1 << 30;
 constexpr size_t kCopyAtOnce = 16 << 20;
 
-std::string below(const std::string& dir, const std::string& name) {
+std::string below_snapshot(const std::string& dir, const std::string& name) {
   return dir.empty() ? name : dir + "/" + name;
 }
 
@@ -92,7 +92,7 @@ class Taker {
       add(std::move(e));
       names = names_in(dir.get());
     }
-    for (const auto& name : names) CODEXOS_TRY(one(below(path, name)));
+    for (const auto& name : names) CODEXOS_TRY(one(below_snapshot(path, name)));
     return {};
   }
 
