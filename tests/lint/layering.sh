@@ -19,10 +19,11 @@ daemon/sandbox|core
 daemon/workspace|core daemon/trust
 daemon/egress|core
 daemon/agents|core
-daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents
+daemon/gateway|core daemon/trust
+daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway
 daemon/doctor|core daemon/sandbox
-daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks daemon/doctor
-daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/tasks daemon/doctor daemon/api
+daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor
+daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor daemon/api
 daemon/exec|core/base core/os
 cli|core
 tests/unit|core daemon cli
@@ -46,6 +47,7 @@ yaml-cpp/|core/policy
 libnftnl/|daemon/sandbox
 libmnl/|daemon/sandbox
 ares.h|daemon/egress
+curl/|daemon/gateway
 arpa/nameser.h|daemon/egress
 CLI/|cli/args.cc
 doctest|tests/unit
