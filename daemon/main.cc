@@ -31,6 +31,7 @@
 #include "daemon/doctor/command.h"
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/images.h"
+#include "daemon/tasks/model_service.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
 
@@ -295,6 +296,8 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Ahead ahead(*loop, helpers, launcher, spares);
   const auto environment = [](const char* name) { return static_cast<const char*>(getenv(name)); };
   CODEXOS_ASSIGN(EgressOptions egress, read_egress_options(environment));
+  egress.models = make_model_service(read_gateway_options(environment),
+                                     open_model_seams(place.home + "/tenants/default"));
   TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,

@@ -15,6 +15,7 @@ namespace codexos::daemon {
 struct NetPolicy {
   std::vector<NetRule> rules;
   uint64_t max_bytes = 0;  // in both directions together; 0: no limit
+  bool models = false;     // it has the model gateway (internal_service.h)
 };
 using NetPolicyPtr = std::shared_ptr<const NetPolicy>;
 

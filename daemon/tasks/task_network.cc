@@ -40,6 +40,9 @@ Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net) {
   auto policy = std::make_shared<NetPolicy>();
   CODEXOS_ASSIGN(policy->rules, parse_net_rules(net.allow));
   policy->max_bytes = net.max_bytes;
+  // Named in full: `*.codexos.internal` means no service of ours.
+  const NetRule* models = match_name(policy->rules, kModelsHost, kModelsPort);
+  policy->models = models != nullptr && models->kind == NetRule::Kind::host;
   return NetPolicyPtr(std::move(policy));
 }
 
