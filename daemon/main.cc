@@ -32,6 +32,7 @@
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/budgets.h"
 #include "daemon/tasks/images.h"
+#include "daemon/tasks/model_desk.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
 #include "daemon/tasks/vault.h"
@@ -306,11 +307,15 @@ Status serve(const Options& options, const Place& place, int sockets) {
   Ahead ahead(*loop, helpers, launcher, spares);
   const auto environment = [](const char* name) { return static_cast<const char*>(getenv(name)); };
   CODEXOS_ASSIGN(EgressOptions egress, read_egress_options(environment));
+  CODEXOS_ASSIGN(const auto desk, ModelDesk::make(*loop, vault));
+  egress.models = make_model_service(read_gateway_options(environment),
+                                     desk->seams(place.home + "/tenants/default"));
   TaskNetwork network(*loop, std::move(egress));
   Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
                                         after_commit, *worker, *copier, spares, ahead, applier,
                                         network, cgroups, vault, budgets, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
+  desk->serve(supervisor);
   vault.on_change([&supervisor] { supervisor.secrets_changed(); });
   Retention retention(
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);

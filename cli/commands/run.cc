@@ -169,7 +169,8 @@ Status fill_local_ports(const Invocation& inv, wire::TaskCreate& c) {
 Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
   c.allow = inv.values("allow");
   CODEXOS_TRY(fill_local_ports(inv, c));
-  const bool wanted = !c.allow.empty() || !c.publish.empty() || !c.reach.empty();
+  c.models = inv.has("models");
+  const bool wanted = !c.allow.empty() || !c.publish.empty() || !c.reach.empty() || c.models;
   if (wanted) c.net = wire::Network::allow;
   // Nothing is allowed by it, but then each name that is asked for is told.
   if (c.learn && !inv.has("net")) c.net = wire::Network::allow;
@@ -177,7 +178,8 @@ Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
     const auto net = *find_enum<wire::Network>(inv.value("net"));
     if (wanted && net != wire::Network::allow)
       return Error{Code::invalid,
-                   fmt::format("--allow, --publish and --reach cannot be given with --net {}",
+                   fmt::format("--allow, --publish, --reach and --models cannot be given with "
+                               "--net {}",
                                inv.value("net")),
                    "without --net they are --net allow"};
     c.net = net;
@@ -267,7 +269,6 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   CODEXOS_TRY(fill_network(inv, c));
   CODEXOS_TRY(fill_secrets(inv, c));
   CODEXOS_TRY(fill_budget(inv, c.budget));
-  c.models = inv.has("models");
   fill_workspace(inv, env, c);
   CODEXOS_ASSIGN(c.policy, policy_ask(inv, env, c.cwd));
   fill_given(inv, c);

@@ -24,6 +24,7 @@ struct Egress::Thread {
   std::optional<Proxy> proxy;
   PipePool pipes;
   std::string scratch = std::string(kScratch, '\0');
+  std::unique_ptr<InternalService> models;
   std::map<std::string, std::unique_ptr<RelayTask>> tasks;
   std::map<std::string, std::vector<NetReport>> reports;  // not yet handed over
   Loop::TimerId hand_over = 0;
@@ -78,6 +79,7 @@ void Egress::run(Thread& t) {
   });
   t.loop->run();
   t.tasks.clear();
+  t.models.reset();
   t.resolver.reset();
 }
 
@@ -110,8 +112,18 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
         [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
         [this, task](uint64_t number, int32_t port) {
           in_->post([this, task, number, port] { on_dial_(task, number, port); });
-        });
+        },
+        [this, task, &t](Fd client) { return hand_over(t, task, std::move(client)); });
   });
+}
+
+Status Egress::hand_over(Thread& t, const std::string& task, Fd client) {
+  if (!t.models) {
+    if (!options_.models) return Error{Code::unavailable, "there is no model gateway", {}};
+    CODEXOS_ASSIGN(t.models, options_.models(*t.loop));
+  }
+  t.models->accept(task, std::move(client));
+  return {};
 }
 
 void Egress::with_task(const std::string& task, std::function<void(RelayTask&)> fn) {
@@ -142,7 +154,12 @@ void Egress::serve(const std::string& task, TaskSockets sockets) {
 }
 
 void Egress::change(const std::string& task, NetPolicyPtr policy) {
-  with_task(task, [policy = std::move(policy)](RelayTask& r) { r.change(policy); });
+  post([task, policy = std::move(policy)](Thread& t) {
+    const auto it = t.tasks.find(task);
+    if (it == t.tasks.end()) return;
+    it->second->change(policy);
+    if (!policy->models && t.models) t.models->drop(task);
+  });
 }
 
 void Egress::count(const std::string& task, std::function<void(NetTotals)> done) {
@@ -165,6 +182,7 @@ void Egress::remove(const std::string& task, std::function<void(NetTotals)> done
       totals = it->second->totals();
       t.tasks.erase(it);
     }
+    if (t.models) t.models->drop(task);
     // Its last reports first, and in order.
     auto last = std::exchange(t.reports[task], {});
     t.reports.erase(task);

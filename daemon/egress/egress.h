@@ -15,6 +15,7 @@
 
 #include "core/os/loop.h"
 #include "core/os/mailbox.h"
+#include "daemon/egress/internal_service.h"
 #include "daemon/egress/net_policy.h"
 #include "daemon/egress/proxy.h"
 #include "daemon/egress/relay_task.h"
@@ -24,6 +25,7 @@ namespace codexos::daemon {
 struct EgressOptions {
   std::string resolver;        // ADDRESS[:PORT] instead of the host's servers; empty: those
   std::optional<Proxy> proxy;  // the host's
+  MakeInternalService models;  // null: there is no model gateway
 };
 
 /// Runs in the loop that the egress was made with.
@@ -64,6 +66,8 @@ class Egress {
   /// What is posted in a turn goes to the thread at its end, together.
   void post(std::function<void(Thread&)> fn);
   static bool was_touched(const Known& k);
+  /// In the thread: the gateway, made when it is first needed.
+  Status hand_over(Thread& t, const std::string& task, Fd client);
   /// In the thread, while it has this task.
   void with_task(const std::string& task, std::function<void(RelayTask&)> fn);
 

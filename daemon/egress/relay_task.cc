@@ -244,7 +244,21 @@ void RelayTask::open_by_address(Fd client, const IpAddress& to, uint16_t port) {
   begin(std::move(client), std::move(target));
 }
 
+/// The model gateway: its bytes are no part of the task's traffic.
+void RelayTask::open_models(Fd client, uint16_t port) {
+  std::string why = "the model gateway is at port 80";
+  if (port == kModelsPort) {
+    const Status s = models_(std::move(client));
+    if (s.ok()) return;
+    why = s.error().message;
+  } else {
+    reset_and_close(std::move(client));
+  }
+  deny("network", std::string(kModelsHost), port, why, "");
+}
+
 void RelayTask::open_by_name(Fd client, const std::string& name, uint16_t port) {
+  if (is_models(name)) return open_models(std::move(client), port);
   const NetRule* rule = match_name(policy_->rules, name, port);
   if (rule == nullptr) {
     reset_and_close(std::move(client));
@@ -379,6 +393,11 @@ std::string RelayTask::answer_dns(std::string_view message) {
   if (*name == "localhost" ||
       (name->size() > 10 && name->compare(name->size() - 10, 10, ".localhost") == 0)) {
     return dns_reply(*q, DnsCode::ok, asks_for_a(*q) ? INADDR_LOOPBACK : 0);  // RFC 6761
+  }
+  if (is_models(*name)) {
+    const bool for_a = q->internet && asks_for_a(*q);
+    const uint32_t own = for_a ? names_.address_of(*name) : 0;
+    return dns_reply(*q, DnsCode::ok, own);
   }
   const NetRule* rule = match_name(policy_->rules, *name, 0);
   if (rule == nullptr) return refuse("no rule admits this host", allow_option(*name, 0));

@@ -17,6 +17,7 @@
 #include "core/os/loop.h"
 #include "daemon/egress/connection.h"
 #include "daemon/egress/dns.h"
+#include "daemon/egress/internal_service.h"
 #include "daemon/egress/names.h"
 #include "daemon/egress/net_policy.h"
 
@@ -37,14 +38,17 @@ class RelayTask final : public ConnectionOwner {
   using Tell = std::function<void(NetReport)>;
 
   using DialInside = std::function<void(uint64_t number, int32_t port)>;
+  /// Hands a connection to the model gateway; error unavailable: there is none.
+  using Models = std::function<Status(Fd client)>;
 
   RelayTask(const ConnectionParts& parts, NetPolicyPtr policy, Touched touched, Tell tell,
-            DialInside dial)
+            DialInside dial, Models models)
       : p_(parts),
         policy_(std::move(policy)),
         touched_(std::move(touched)),
         tell_(std::move(tell)),
-        dial_(std::move(dial)) {}
+        dial_(std::move(dial)),
+        models_(std::move(models)) {}
   ~RelayTask() override;
 
   /// Serves these instead of what it had before (a second helper, an adopted task: more than once).
@@ -81,6 +85,8 @@ class RelayTask final : public ConnectionOwner {
   void on_refused_packet(int fd);
 
   void open_by_address(Fd client, const IpAddress& to, uint16_t port);
+  void open_models(Fd client, uint16_t port);
+  bool is_models(std::string_view name) const { return policy_->models && name == kModelsHost; }
   void open_by_name(Fd client, const std::string& name, uint16_t port);
   void begin(Fd client, DialTarget target);
   std::string answer_dns(std::string_view message);
@@ -97,6 +103,7 @@ class RelayTask final : public ConnectionOwner {
   Touched touched_;
   Tell tell_;
   DialInside dial_;
+  Models models_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched
   Loop::TimerId resume_timer_ = 0;

@@ -231,7 +231,11 @@ Result<Providers> read_providers(std::string_view text, const std::string& file,
 }
 
 Result<Providers> load_providers(const std::string& folder) {
-  const ReadText read = [](const std::string& path) { return read_file(path); };
+  std::vector<std::string> files;
+  const ReadText read = [&files](const std::string& path) {
+    files.push_back(path);
+    return read_file(path);
+  };
   const auto text_of = [&](const std::string& file) -> Result<std::string> {
     auto text = read(file);
     if (!text.ok() && text.error().code == Code::not_found) return std::string();
@@ -248,6 +252,7 @@ Result<Providers> load_providers(const std::string& folder) {
   CODEXOS_ASSIGN(PriceTable table, read_prices(built_in_prices(), "prices.yaml (built in)"));
   out.prices = std::move(users.rows);
   out.prices.insert(out.prices.end(), table.rows.begin(), table.rows.end());
+  out.files = std::move(files);
   return out;
 }
 

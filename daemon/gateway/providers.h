@@ -82,6 +82,7 @@ struct Providers {
   std::vector<Provider> all;
   std::map<std::string, std::string> downgrade;
   std::vector<ModelPrice> prices;  // the user's, then ours
+  std::vector<std::string> files;  // that it was made from, or would have been
 };
 
 /// `read`: a script's file, by its path; errors name it. Error invalid begins with file:line.

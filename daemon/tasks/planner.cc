@@ -15,6 +15,7 @@
 #include "core/os/place.h"
 #include "core/policy/net_rules.h"
 #include "daemon/agents/login.h"
+#include "daemon/egress/internal_service.h"
 #include "daemon/sandbox/view_parts.h"
 #include "daemon/tasks/copy_mode.h"
 #include "daemon/tasks/limits.h"
@@ -444,6 +445,12 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   create.secrets = s.secrets.uses;
   if (agent) ask_for_hosts(agent->preset.hosts, create);
   ask_for_hosts(s.secrets.hosts, create);
+  if (create.models) {
+    if (create.net == wire::Network::host)
+      return Error{Code::invalid, "with --net host there is no model gateway", "without --net host"};
+    create.net = wire::Network::allow;
+    create.allow.emplace_back(kModelsHost);
+  }
   if (agent && agent->preset.inner_sandbox == InnerSandbox::nested)
     create.seccomp = wire::SeccompProfile::nested;
   CODEXOS_TRY(obey_policies(create, w.caller, s));

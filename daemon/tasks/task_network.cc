@@ -42,6 +42,9 @@ Result<NetPolicyPtr> make_net_policy(const wire::TaskNet& net, const NetSecrets&
   policy->max_bytes = net.max_bytes;
   policy->injections = secrets.injections;
   policy->ca = secrets.ca;
+  // Named in full: `*.codexos.internal` means no service of ours.
+  const NetRule* models = match_name(policy->rules, kModelsHost, kModelsPort);
+  policy->models = models != nullptr && models->kind == NetRule::Kind::host;
   return NetPolicyPtr(std::move(policy));
 }
 

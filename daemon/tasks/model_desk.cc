@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/tasks/model_desk.h"
+
+#include <map>
+#include <mutex>
+
+#include "daemon/gateway/model_log.h"
+#include "daemon/tasks/supervisor.h"
+#include "daemon/tasks/vault.h"
+
+namespace codexos::daemon {
+namespace {
+
+/// The relay's side of the answers: shut when the gateway goes.
+class Answers {
+ public:
+  explicit Answers(std::unique_ptr<Mailbox> box) : box_(std::move(box)) {}
+  void post(Mailbox::Letter letter) {
+    const std::lock_guard lock(mutex_);
+    if (box_) box_->post(std::move(letter));
+  }
+  /// In the relay's thread, whose loop the box belongs to.
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    box_.reset();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Mailbox> box_;
+};
+using AnswersPtr = std::shared_ptr<Answers>;
+
+/// Shuts them with the first of the seams that goes.
+struct AnswersUser {
+  explicit AnswersUser(AnswersPtr a) : answers(std::move(a)) {}
+  AnswersUser(const AnswersUser&) = delete;
+  AnswersUser& operator=(const AnswersUser&) = delete;
+  ~AnswersUser() { answers->shut(); }
+  AnswersPtr answers;
+};
+
+class DeskLedger final : public Ledger {
+ public:
+  DeskLedger(ModelDesk& desk, AnswersPtr answers) : desk_(desk), user_(std::move(answers)) {}
+  void reserve(const Charge& charge, Done done) override {
+    desk_.reserve(charge, [answers = user_.answers, done = std::move(done)](Result<Grant> grant) {
+      answers->post([done, grant = std::move(grant)] { done(grant); });
+    });
+  }
+  void settle(uint64_t id, const ModelUsage& usage) override { desk_.settle(id, usage); }
+
+ private:
+  ModelDesk& desk_;
+  AnswersUser user_;
+};
+
+class DeskKeys final : public Keys {
+ public:
+  DeskKeys(ModelDesk& desk, AnswersPtr answers) : desk_(desk), user_(std::move(answers)) {}
+  void find(const std::string&, const std::string& name, Done done) override {
+    desk_.find_key(name, [answers = user_.answers, done = std::move(done)](Result<Secret> key) {
+      // Letters are copied, keys are not.
+      const auto held = std::make_shared<Result<Secret>>(std::move(key));
+      answers->post([done, held] { done(std::move(*held)); });
+    });
+  }
+
+ private:
+  ModelDesk& desk_;
+  AnswersUser user_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ModelDesk>> ModelDesk::make(Loop& loop, const Vault& vault) {
+  std::unique_ptr<ModelDesk> desk(new ModelDesk(vault));
+  CODEXOS_ASSIGN(desk->in_, Mailbox::make(loop, "model gateway"));
+  return desk;
+}
+
+MakeModelSeams ModelDesk::seams(std::string tenant) {
+  return [this, tenant = std::move(tenant)](Loop& relay) -> Result<ModelSeams> {
+    CODEXOS_ASSIGN(auto box, Mailbox::make(relay, "model answers"));
+    const auto answers = std::make_shared<Answers>(std::move(box));
+    ModelSeams s;
+    s.ledger = std::make_unique<DeskLedger>(*this, answers);
+    s.keys = std::make_unique<DeskKeys>(*this, answers);
+    s.recorder = std::make_unique<ModelLogs>(
+        [tenant](const std::string& task) { return tenant + "/tasks/" + task + "/model.log"; });
+    return s;
+  };
+}
+
+void ModelDesk::reserve(const Charge& charge, std::function<void(Result<Grant>)> done) {
+  in_->post([this, charge, done = std::move(done)] {
+    if (supervisor_ == nullptr) return done(Error{Code::unavailable, "the daemon starts", {}});
+    supervisor_->reserve_model(charge.task, charge, done);
+  });
+}
+
+void ModelDesk::settle(uint64_t id, const ModelUsage& usage) {
+  in_->post([this, id, usage] {
+    if (supervisor_ != nullptr) supervisor_->settle_model(id, usage);
+  });
+}
+
+void ModelDesk::find_key(const std::string& name, Keys::Done done) {
+  in_->post([this, name, done = std::move(done)] {
+    auto secret = vault_.reveal(name);
+    if (!secret.ok()) return done(std::move(secret).error());
+    done(std::move(secret->value));
+  });
+}
+
+}  // namespace codexos::daemon
