@@ -244,7 +244,7 @@ std::unique_ptr<UpstreamCall> CurlUpstream::start(UpstreamRequest r, UpstreamSin
   t->headers = curl_slist_append(t->headers, "expect:");
   if (!r.key.empty()) {
     std::string line = r.dialect == Dialect::anthropic ? "x-api-key: " : "authorization: Bearer ";
-    line += r.key.text();
+    line += r.key.view();
     t->headers = curl_slist_append(t->headers, line.c_str());
     explicit_bzero(line.data(), line.size());
   }

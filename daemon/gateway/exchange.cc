@@ -127,9 +127,9 @@ void Exchange::start() {
 }
 
 void Exchange::ask_key() {
-  key_ = SecretText();
+  key_ = Secret();
   if (target_.provider->key.empty()) return reserve();
-  p_.keys.find(task_, target_.provider->key, [this, exists = exists_](Result<SecretText> key) {
+  p_.keys.find(task_, target_.provider->key, [this, exists = exists_](Result<Secret> key) {
     if (!*exists || over_) return;
     if (key.ok()) {
       key_ = *std::move(key);
@@ -250,7 +250,7 @@ void Exchange::send() {
   r.endpoint = route_.endpoint;
   r.target = http::make_target(route_.target, request_.query);
   r.headers = request_headers();
-  r.key = SecretText(std::string(key_.text()));
+  r.key = key_.copy();
   RequestEdits edits;
   edits.model = target_.model;
   edits.limit_is_max_tokens = target_.provider->output_limit == OutputLimit::max_tokens;

@@ -90,7 +90,7 @@ class Exchange final : public UpstreamSink {
   std::deque<ModelTarget> next_targets_;
   uint64_t attempt_ = 0;  // of this target
   bool downgraded_ = false, soft_capped_ = false;
-  SecretText key_;
+  Secret key_;
   std::optional<Charge> charge_;
   std::optional<Grant> grant_;  // not settled yet
   std::string note_;

@@ -21,7 +21,7 @@ struct UpstreamRequest {
   Endpoint endpoint = Endpoint::chat;
   std::string target;     // behind the base URL and /v1, with query
   http::Headers headers;  // the caller's, without credentials
-  SecretText key;
+  Secret key;
   std::string body;
 };
 
