@@ -44,7 +44,9 @@ class RelayTask final : public ConnectionOwner {
         policy_(std::move(policy)),
         touched_(std::move(touched)),
         tell_(std::move(tell)),
-        dial_(std::move(dial)) {}
+        dial_(std::move(dial)) {
+    prepare_tls();
+  }
   ~RelayTask() override;
 
   /// Serves these instead of what it had before (a second helper, an adopted task: more than once).
@@ -59,6 +61,8 @@ class RelayTask final : public ConnectionOwner {
 
   bool on_bytes(uint64_t in, uint64_t out) override;
   void on_end(Connection& c) override;
+  void on_secret(const Connection& c, const char* what, const std::string& secret,
+                 std::string where) override;
 
  private:
   struct DnsClient {
@@ -83,9 +87,12 @@ class RelayTask final : public ConnectionOwner {
   void open_by_address(Fd client, const IpAddress& to, uint16_t port);
   void open_by_name(Fd client, const std::string& name, uint16_t port);
   void begin(Fd client, DialTarget target);
+  void prepare_tls();
+  Treatment treatment_of(const DialTarget& target) const;
   std::string answer_dns(std::string_view message);
   uint32_t address_for(const std::string& name, const NetRule& rule, std::string& why);
 
+  bool is_news(const std::string& key);
   void deny(std::string what, std::string target, uint16_t port, std::string why, std::string hint);
   void report(NetReport r);
   bool used_up() const {
@@ -97,6 +104,7 @@ class RelayTask final : public ConnectionOwner {
   Touched touched_;
   Tell tell_;
   DialInside dial_;
+  std::shared_ptr<TlsLeaves> leaves_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched
   Loop::TimerId resume_timer_ = 0;
