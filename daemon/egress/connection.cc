@@ -18,6 +18,8 @@ namespace {
 
 constexpr size_t kMaxPending = 256 << 10;
 constexpr uint16_t kHttp = 80, kHttps = 443;
+constexpr int64_t kTlsMs = 30'000;    // for a server to agree on TLS
+constexpr int64_t kLingerMs = 5'000;  // for a client to end after the last word
 
 void set_low_water(int fd, size_t bytes) {
   const int n = static_cast<int>(bytes);
@@ -33,15 +35,26 @@ void reset_on_close(const Fd& fd) {
 }  // namespace
 
 Connection::Connection(const ConnectionParts& parts, Fd client, DialTarget target,
-                       ConnectionOwner& owner)
+                       Treatment treatment, ConnectionOwner& owner)
     : p_(parts),
       client_(std::move(client)),
       target_(std::move(target)),
+      treatment_(std::move(treatment)),
       owner_(owner),
       guard_(target_.name),
       began_us_(monotonic_us()) {
   // Without a name there is nothing to compare with: the rule names the address.
   if (target_.name.empty()) check_ = Check::done;
+  if (!treatment_.injections) return;
+  watch_ = std::make_unique<Injector>(treatment_.injections,
+                                      Injector::Place{target_.name, target_.port, false}, teller());
+  guard_.watched_by(watch_.get());
+}
+
+Injector::Tell Connection::teller() {
+  return [this, set = treatment_.injections](const char* what, uint32_t secret, std::string where) {
+    owner_.on_secret(*this, what, set->all()[secret].secret, std::move(where));
+  };
 }
 
 Connection::~Connection() { close_sockets(false); }
@@ -67,7 +80,9 @@ void Connection::on_reached(Result<Reached> reached) {
       hint_ = reached.error().hint;
       return refuse(reached.error().message, false);
     }
-    return end(reached.error().message);
+    if (!tls_) return end(reached.error().message);
+    tls_->fail(reached.error().message);
+    return move();
   }
   server_ = std::move(reached->socket);
   address_ = std::move(reached->address);
@@ -77,6 +92,7 @@ void Connection::on_reached(Result<Reached> reached) {
     return end(s.error().message);
   server_watched_ = true;
   server_interest_ = EPOLLIN;
+  if (tls_) reach_by_tls();
   move();
 }
 
@@ -141,6 +157,7 @@ bool Connection::look_at_tls(std::string_view bytes, bool cut_short) {
     }
   }
   check_ = Check::done;
+  if (treatment_.ends_tls()) begin_tls();
   return true;
 }
 
@@ -151,9 +168,72 @@ bool Connection::look_at_text(std::string_view bytes, bool cut_short) {
   check_ = what == FirstBytes::http ? Check::http : Check::done;
   // SSH is spoken on 443 where nothing else gets out.
   const bool web = target_.port == kHttp || target_.port == kHttps;
+  if (check_ == Check::done && treatment_.terminate) {
+    refuse("neither TLS nor HTTP, to a host whose TLS is terminated", false);
+    return true;
+  }
   if (check_ == Check::done && web && in_ == 0 && bytes.substr(0, 4) != "SSH-")
     refuse("neither TLS nor HTTP on port " + std::to_string(target_.port), false);
   return true;
+}
+
+// ---- TLS that ends here ------------------------------------------------------------------------
+
+void Connection::begin_tls() {
+  if (in_ != 0) return refuse("the server spoke before TLS, which is to be terminated", false);
+  if (treatment_.leaves == nullptr)
+    return refuse("its TLS is to be terminated, but the task has no CA for that", false);
+  auto context = treatment_.leaves->context_for(target_.name);
+  if (!context.ok()) return end(context.error().message);
+  auto client = TlsSide::accept(*context, client_.get());
+  if (!client.ok()) return end(client.error().message);
+  set_low_water(client_.get(), 1);
+  tls_ = std::make_unique<TlsRelay>(
+      *std::move(client), client_.get(),
+      TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller()});
+  end_in_ms(kTlsMs);
+  if (server_) reach_by_tls();
+}
+
+void Connection::reach_by_tls() {
+  auto context = p_.servers.context();
+  if (!context.ok()) return tls_->fail(context.error().message);
+  auto server = TlsSide::connect(*context, server_.get(), target_.name);
+  if (!server.ok()) return tls_->fail(server.error().message);
+  tls_->connect(*std::move(server), server_.get());
+}
+
+/// Unless it has got on until then.
+void Connection::end_in_ms(int64_t ms) {
+  if (timer_ != 0) p_.dial.loop.cancel(timer_);
+  timer_ = p_.dial.loop.after_ms(ms, "terminated TLS", [this] {
+    timer_ = 0;
+    if (lingers_) return end("");
+    if (!tls_->reaching()) return;
+    tls_->fail("TLS with " + target_.name + ": no answer within 30 seconds");
+    move();
+  });
+}
+
+void Connection::move_tls() {
+  const TlsRelay::Moved m = tls_->move(p_.scratch);
+  in_ += m.in;
+  out_ += m.out;
+  if ((m.in != 0 || m.out != 0) && !owner_.on_bytes(m.in, m.out)) return;
+  const TlsRelay::State state = tls_->state();
+  if (state != TlsRelay::State::open || (std::exchange(failed_, false) && !m.any)) {
+    // down_ never ran: to its owner it ended well when ours did.
+    whole_ = state == TlsRelay::State::over;
+    denied_ = tls_->refused();
+    return end(tls_->why());
+  }
+  if (tls_->without_server() && server_) {
+    p_.dial.loop.forget(server_.get());
+    server_watched_ = false;
+    server_.reset();
+  }
+  if (tls_->lingers() && !std::exchange(lingers_, true)) end_in_ms(kLingerMs);
+  update_interest();
 }
 
 uint64_t Connection::send_pending() {
@@ -224,12 +304,15 @@ uint64_t Connection::move_up() {
 
 void Connection::move() {
   if (over_ || !look() || over_) return;
+  if (tls_) return move_tls();
   if (!server_) return failed_ ? end("") : update_interest();
   const uint64_t out = move_up();
   if (over_) return;
   out_ += out;
   uint64_t in = 0;
-  if (look_at_answer()) in = down_.move(server_.get(), client_.get(), p_.pipes);
+  // To a host whose TLS is terminated nobody speaks before the client has said what it speaks.
+  const bool too_early = treatment_.terminate && check_ == Check::undecided;
+  if (!too_early && look_at_answer()) in = down_.move(server_.get(), client_.get(), p_.pipes);
   if (over_) return;
   in_ += in;
   if ((in != 0 || out != 0) && !owner_.on_bytes(in, out)) return;
@@ -244,13 +327,17 @@ void Connection::update_interest() {
   uint32_t client = 0, server = 0;
   const bool http = check_ == Check::http;
   if (check_ == Check::undecided) client |= EPOLLIN | (client_hung_up_ ? 0U : uint32_t{EPOLLRDHUP});
-  if (server_) {
+  if (tls_) {
+    client = tls_->client_events();
+    server = tls_->server_events();
+  } else if (server_) {
     const bool read_more =
         http ? !client_ended_ && pending_.size() < kMaxPending && !guard_.waits_for_answer()
              : check_ == Check::done && up_.wants_to_read();
     if (read_more) client |= EPOLLIN;
     if (http ? !pending_.empty() : up_.wants_to_write()) server |= EPOLLOUT;
-    if (down_.wants_to_read()) server |= EPOLLIN;
+    const bool too_early = treatment_.terminate && check_ == Check::undecided;
+    if (down_.wants_to_read() && !too_early) server |= EPOLLIN;
     if (down_.wants_to_write()) client |= EPOLLOUT;
   }
   if (client != client_interest_)
@@ -286,7 +373,7 @@ void Connection::refuse(std::string why, bool tell_http) {
 
 void Connection::end(std::string why) {
   if (over_) return;
-  const bool whole = why.empty() && down_.state() == Flow::State::done;
+  const bool whole = tls_ ? whole_ : why.empty() && down_.state() == Flow::State::done;
   why_ = std::move(why);
   over_ = true;
   ended_us_ = monotonic_us();
@@ -307,6 +394,7 @@ void Connection::close_sockets(bool reset) {
     reset_on_close(client_);
     reset_on_close(server_);
   }
+  if (timer_ != 0) p_.dial.loop.cancel(std::exchange(timer_, 0));
   if (client_) p_.dial.loop.forget(client_.get());
   if (server_ && server_watched_) p_.dial.loop.forget(server_.get());
   client_.reset();

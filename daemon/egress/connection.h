@@ -14,7 +14,9 @@
 #include "daemon/egress/dialer.h"
 #include "daemon/egress/flow.h"
 #include "daemon/egress/http_guard.h"
+#include "daemon/egress/injector.h"
 #include "daemon/egress/net_policy.h"
+#include "daemon/egress/tls_relay.h"
 
 namespace codexos::daemon {
 
@@ -27,17 +29,31 @@ class ConnectionOwner {
   virtual bool on_bytes(uint64_t in, uint64_t out) = 0;
   /// The connection is over. It is destroyed later, not while one of its own functions runs.
   virtual void on_end(Connection& c) = 0;
+  /// A secret was used, or its placeholder or value seen.
+  virtual void on_secret(const Connection& c, const char* what, const std::string& secret,
+                         std::string where) = 0;
 };
 
 struct ConnectionParts {
   DialParts dial;
   PipePool& pipes;
   std::string& scratch;  // room for what is looked at, shared by all
+  TlsServers& servers;
+};
+
+/// How what is inside a connection is dealt with.
+struct Treatment {
+  InjectionSetPtr injections;         // null: none
+  std::shared_ptr<TlsLeaves> leaves;  // null: TLS cannot be terminated
+  bool bound = false;                 // a secret may be put in: TLS is terminated
+  bool terminate = false;             // a rule says so: and nothing but HTTP is let through
+  bool ends_tls() const { return bound || terminate; }
 };
 
 class Connection {
  public:
-  Connection(const ConnectionParts& parts, Fd client, DialTarget target, ConnectionOwner& owner);
+  Connection(const ConnectionParts& parts, Fd client, DialTarget target, Treatment treatment,
+             ConnectionOwner& owner);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -49,6 +65,7 @@ class Connection {
   /// Ends it now; on_end() is not called.
   void cut(const std::string& why);
   const DialTarget& target() const { return target_; }
+  const Treatment& treatment() const { return treatment_; }
   /// What is to be told of it, after its end.
   NetReport report() const;
 
@@ -60,6 +77,11 @@ class Connection {
   bool look();
   bool look_at_tls(std::string_view bytes, bool cut_short);
   bool look_at_text(std::string_view bytes, bool cut_short);
+  void begin_tls();
+  void reach_by_tls();
+  void move_tls();
+  void end_in_ms(int64_t ms);
+  Injector::Tell teller();
   void wait_for_more(size_t than);
   uint64_t move_up();
   uint64_t move_http();
@@ -74,12 +96,17 @@ class Connection {
   ConnectionParts p_;
   Fd client_, server_;
   DialTarget target_;
+  Treatment treatment_;
   ConnectionOwner& owner_;
   std::unique_ptr<Dialer> dialer_;
   Flow up_, down_;
   Check check_ = Check::undecided;
   HttpGuard guard_;
-  std::string pending_;  // of plain HTTP: looked at, not yet taken by the server
+  std::unique_ptr<Injector> watch_;       // of plain HTTP, where the task has secrets
+  std::unique_ptr<TlsRelay> tls_;         // what was TLS, when it is terminated
+  Loop::TimerId timer_ = 0;               // of tls_
+  bool lingers_ = false, whole_ = false;  // of tls_
+  std::string pending_;                   // of plain HTTP: looked at, not yet taken by the server
   bool client_ended_ = false, server_told_ = false;  // of plain HTTP
   size_t looked_ = 0;
   bool client_hung_up_ = false, failed_ = false;

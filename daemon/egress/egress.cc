@@ -25,6 +25,7 @@ struct Egress::Thread {
   PipePool pipes;
   std::string scratch = std::string(kScratch, '\0');
   std::unique_ptr<InternalService> models;
+  TlsServers servers;
   std::map<std::string, std::unique_ptr<RelayTask>> tasks;
   std::map<std::string, std::vector<NetReport>> reports;  // not yet handed over
   Loop::TimerId hand_over = 0;
@@ -106,7 +107,7 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
   const auto touched = std::make_shared<std::atomic<bool>>(false);
   known_[task] = {touched, {}};
   post([this, task, touched, policy = std::move(policy)](Thread& t) {
-    const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch};
+    const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch, t.servers};
     t.tasks[task] = std::make_unique<RelayTask>(
         parts, policy, touched,
         [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },

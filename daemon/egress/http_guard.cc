@@ -40,38 +40,14 @@ bool has_stray_ending(std::string_view text) {
   return false;
 }
 
-struct Field {
-  std::string name;  // lower case
-  std::string_view value;
-};
-
 /// A server that takes trailers for headers (RFC 9110, 6.5.1) would see another host, or end.
 bool belongs_into_head(std::string_view line) {
   const std::string name = to_lower(line.substr(0, line.find_first_of(": \t\r")));
   return name == "host" || name == "content-length" || name == "transfer-encoding";
 }
 
-}  // namespace
-
-struct HttpGuard::Head {
-  std::string_view method, target, version;
-  std::vector<Field> fields;
-
-  size_t count(std::string_view name) const {
-    return static_cast<size_t>(std::count_if(fields.begin(), fields.end(),
-                                             [name](const Field& f) { return f.name == name; }));
-  }
-  std::string_view value(std::string_view name) const {
-    for (const auto& f : fields)
-      if (f.name == name) return f.value;
-    return {};
-  }
-};
-
-namespace {
-
-template <class Head>
-Status parse_request_line(std::string_view line, Head& h) {
+Status parse_request_line(std::string_view line, RequestHead& h) {
+  h.line = line;
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) return denied("a broken request line");
@@ -82,21 +58,20 @@ Status parse_request_line(std::string_view line, Head& h) {
       !std::all_of(h.target.begin(), h.target.end(), is_visible))
     return denied("a broken request line");
   if (h.version != "HTTP/1.1" && h.version != "HTTP/1.0")
-    return denied(
-        "HTTP without TLS is understood in version 1 only, so that the host can be checked");
+    return denied("HTTP is understood here in version 1 only, so that the host can be checked");
   return {};
 }
 
-template <class Head>
-Status parse_field(std::string_view line, Head& h) {
+Status parse_field(std::string_view line, RequestHead& h) {
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
     return denied("a broken header line");  // also a folded one
-  h.fields.push_back({to_lower(line.substr(0, colon)), trim(line.substr(colon + 1))});
+  h.fields.push_back({to_lower(line.substr(0, colon)), trim(line.substr(colon + 1)), line});
   return {};
 }
 
-/// "a, b" has the token b.
+}  // namespace
+
 bool lists_token(std::string_view value, std::string_view wanted) {
   const std::string text = to_lower(value);
   for (size_t begin = 0; begin <= text.size();) {
@@ -107,8 +82,6 @@ bool lists_token(std::string_view value, std::string_view wanted) {
   }
   return false;
 }
-
-}  // namespace
 
 Status HttpGuard::check_host(std::string_view authority) const {
   std::string_view host = authority;
@@ -124,17 +97,16 @@ Status HttpGuard::check_host(std::string_view authority) const {
   return {};
 }
 
-Status HttpGuard::check_target(const Head& h) const {
+Status HttpGuard::check_target(const RequestHead& h) const {
   if (h.method == "CONNECT") return denied("a request to a proxy: CONNECT");
   if (h.target.front() == '/' || h.target == "*") return {};
-  static constexpr std::string_view kScheme = "http://";
-  if (to_lower(h.target.substr(0, kScheme.size())) != kScheme)
+  if (to_lower(h.target.substr(0, scheme_.size())) != scheme_)
     return denied("a request to a proxy, for " + quote_git(h.target.substr(0, 253)));
-  const std::string_view rest = h.target.substr(kScheme.size());
+  const std::string_view rest = h.target.substr(scheme_.size());
   return check_host(rest.substr(0, rest.find_first_of("/?#")));
 }
 
-Status HttpGuard::choose_body(const Head& h) {
+Status HttpGuard::choose_body(const RequestHead& h) {
   const size_t lengths = h.count("content-length");
   if (const size_t n = h.count("transfer-encoding"); n != 0) {
     if (n != 1 || lengths != 0 || h.version != "HTTP/1.1" ||
@@ -162,9 +134,16 @@ Status HttpGuard::choose_body(const Head& h) {
   return {};
 }
 
-Status HttpGuard::on_head(std::string_view head) {
+void HttpGuard::pass(std::string_view bytes, std::string& out) const {
+  if (watch_ != nullptr) watch_->on_body(bytes);
+  out.append(bytes);
+}
+
+/// Appends to `out` what is to be sent.
+Status HttpGuard::on_head(std::string_view head, std::string& out) {
   if (has_stray_ending(head)) return denied("a control character in a request");
-  Head h;
+  const std::string_view whole = head;
+  RequestHead h;
   bool request_line = true;
   while (!head.empty()) {
     const size_t end = head.find("\r\n");
@@ -186,6 +165,10 @@ Status HttpGuard::on_head(std::string_view head) {
   if (hosts == 1) CODEXOS_TRY(check_host(h.value("host")));
   CODEXOS_TRY(choose_body(h));
   first_ = false;
+  if (watch_ != nullptr)
+    watch_->on_head(h, out);
+  else
+    out += whole;
   return {};
 }
 
@@ -240,15 +223,14 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       const size_t size = end + 4;
       bytes.remove_prefix(size - before);
       kept_.resize(size);
-      CODEXOS_TRY(on_head(kept_));
-      out += kept_;
+      CODEXOS_TRY(on_head(kept_, out));
       kept_.clear();
       return {};
     }
     case State::body:
     case State::chunk: {
       const size_t n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
-      out.append(bytes.substr(0, n));
+      pass(bytes.substr(0, n), out);
       bytes.remove_prefix(n);
       left_ -= n;
       if (left_ == 0) state_ = state_ == State::body ? State::head : State::chunk_end;
@@ -271,7 +253,11 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       } else if ((trailer_bytes_ += kept_.size()) > kMaxHead) {
         return denied("trailers of more than 64 KiB");
       }
-      out += kept_;
+      // What frames chunks would cut a placeholder that goes from one into the next.
+      if (state_ == State::trailers || state_ == State::head)
+        pass(kept_, out);
+      else
+        out += kept_;
       kept_.clear();
       return {};
     case State::upgrade:
@@ -280,7 +266,7 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       if (kept_.size() > kMaxHead) return denied("data before the answer to an upgrade");
       return {};
     case State::opaque:
-      out.append(bytes);
+      pass(bytes, out);
       bytes.remove_prefix(bytes.size());
       return {};
   }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/base/error.h"
+#include "daemon/egress/http_head.h"
 
 namespace codexos::daemon {
 
@@ -18,6 +19,10 @@ class HttpGuard {
  public:
   /// `name`: what Host must say, clean.
   explicit HttpGuard(std::string name) : name_(std::move(name)) {}
+  /// Of requests inside TLS.
+  void expect_https() { scheme_ = "https://"; }
+  /// Sees and may change what is let pass; outlives it.
+  void watched_by(RequestWatch* watch) { watch_ = watch; }
 
   /// Appends to `out` what may be sent on. Error denied: what is wrong; nothing more may be sent.
   Status feed(std::string_view bytes, std::string& out);
@@ -33,16 +38,19 @@ class HttpGuard {
 
  private:
   enum class State { head, body, chunk_size, chunk, chunk_end, trailers, upgrade, opaque };
-  struct Head;
   Status step(std::string_view& bytes, std::string& out);
-  Status on_head(std::string_view head);
-  Status check_target(const Head& h) const;
+  Status on_head(std::string_view head, std::string& out);
+  Status check_target(const RequestHead& h) const;
   Status check_host(std::string_view authority) const;
-  Status choose_body(const Head& h);
+  Status choose_body(const RequestHead& h);
   Status take_line(std::string_view& bytes, bool& whole);
   Status on_chunk_size();
 
+  void pass(std::string_view bytes, std::string& out) const;
+
   std::string name_;
+  std::string_view scheme_ = "http://";
+  RequestWatch* watch_ = nullptr;
   State state_ = State::head;
   std::string kept_;  // of a head or line that is not whole, or what waits for the answer
   uint64_t left_ = 0;

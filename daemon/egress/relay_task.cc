@@ -215,7 +215,7 @@ void RelayTask::dialled(uint64_t number, Fd socket) {
   outside_.erase(it);
   if (!socket) return reset_and_close(std::move(o.client));
   auto c = std::make_unique<Connection>(p_, std::move(o.client), own_loopback("--publish ", o.port),
-                                        *this);
+                                        Treatment(), *this);
   c->connect_to(std::move(socket));
   add(std::move(c));
 }
@@ -279,7 +279,27 @@ void RelayTask::begin(Fd client, DialTarget target) {
     reset_and_close(std::move(client));
     return;
   }
-  add(std::make_unique<Connection>(p_, std::move(client), std::move(target), *this));
+  Treatment t = treatment_of(target);
+  add(std::make_unique<Connection>(p_, std::move(client), std::move(target), std::move(t), *this));
+}
+
+/// The trust store is read before a connection waits for it.
+void RelayTask::prepare_tls() {
+  if (!policy_->ca) return leaves_.reset();
+  if (!leaves_ || leaves_->ca() != policy_->ca) leaves_ = std::make_shared<TlsLeaves>(policy_->ca);
+  if (auto c = p_.servers.context(); !c.ok())
+    log_line(LogLevel::error, "egress", c.error().message);
+}
+
+Treatment RelayTask::treatment_of(const DialTarget& target) const {
+  Treatment t;
+  if (target.own_host) return t;
+  t.injections = policy_->injections;
+  t.leaves = leaves_;
+  if (target.name.empty()) return t;
+  t.bound = t.injections && t.injections->binds(target.name, target.port);
+  t.terminate = terminates(policy_->rules, target.name, target.port);
+  return t;
 }
 
 void RelayTask::add(std::unique_ptr<Connection> c) {
@@ -329,6 +349,7 @@ void RelayTask::on_end(Connection& c) {
 
 void RelayTask::change(NetPolicyPtr policy) {
   policy_ = std::move(policy);
+  prepare_tls();
   denied_.clear();
   limit_told_ = false;
   std::vector<Connection*> lost;
@@ -337,7 +358,10 @@ void RelayTask::change(NetPolicyPtr policy) {
     if (t.own_host) continue;
     const NetRule* rule = t.name.empty() ? match_address(policy_->rules, *t.address, t.port)
                                          : match_name(policy_->rules, t.name, t.port);
-    if (rule == nullptr) lost.push_back(c.get());
+    // Nor may one go on with secrets that it should not have any more, or hide what is to be seen.
+    const Treatment now = treatment_of(t), &then = c->treatment();
+    const bool other = then.ends_tls() && then.injections != now.injections;
+    if (rule == nullptr || other || (now.terminate && !then.terminate)) lost.push_back(c.get());
   }
   for (Connection* c : lost) {
     c->cut("it is not allowed any more");
@@ -491,17 +515,39 @@ void RelayTask::on_refused_packet(int fd) {
   }
 }
 
+/// Programs try again and again: each thing is told once.
+bool RelayTask::is_news(const std::string& key) {
+  if (denied_.count(key) != 0) return false;
+  if (denied_.size() >= kMaxTold) {
+    ++totals_.unreported;
+    return false;
+  }
+  denied_.insert(key);
+  return true;
+}
+
+void RelayTask::on_secret(const Connection& c, const char* what, const std::string& secret,
+                          std::string where) {
+  const DialTarget& t = c.target();
+  NetReport r;
+  r.kind = NetReport::Kind::secret;
+  r.at_us = now_us();
+  r.what = what;
+  r.secret = secret;
+  r.target = t.address ? to_text(*t.address) : t.name;
+  r.port = t.port;
+  r.rule = t.rule.text;
+  r.detail = std::move(where);
+  if (!is_news("secret" + ('\0' + r.what) + '\0' + secret + '\0' + r.target + '\0' +
+               std::to_string(r.port) + '\0' + r.detail))
+    return;
+  report(std::move(r));
+}
+
 void RelayTask::deny(std::string what, std::string target, uint16_t port, std::string why,
                      std::string hint) {
   ++totals_.denials;
-  // Programs try again and again: each thing is told once.
-  const std::string key = what + '\0' + target + '\0' + std::to_string(port) + '\0' + why;
-  if (denied_.count(key) != 0) return;
-  if (denied_.size() >= kMaxTold) {
-    ++totals_.unreported;
-    return;
-  }
-  denied_.insert(key);
+  if (!is_news(what + '\0' + target + '\0' + std::to_string(port) + '\0' + why)) return;
   NetReport r;
   r.at_us = now_us();
   r.what = std::move(what);

@@ -48,7 +48,9 @@ class RelayTask final : public ConnectionOwner {
         touched_(std::move(touched)),
         tell_(std::move(tell)),
         dial_(std::move(dial)),
-        models_(std::move(models)) {}
+        models_(std::move(models)) {
+    prepare_tls();
+  }
   ~RelayTask() override;
 
   /// Serves these instead of what it had before (a second helper, an adopted task: more than once).
@@ -63,6 +65,8 @@ class RelayTask final : public ConnectionOwner {
 
   bool on_bytes(uint64_t in, uint64_t out) override;
   void on_end(Connection& c) override;
+  void on_secret(const Connection& c, const char* what, const std::string& secret,
+                 std::string where) override;
 
  private:
   struct DnsClient {
@@ -89,9 +93,12 @@ class RelayTask final : public ConnectionOwner {
   bool is_models(std::string_view name) const { return policy_->models && name == kModelsHost; }
   void open_by_name(Fd client, const std::string& name, uint16_t port);
   void begin(Fd client, DialTarget target);
+  void prepare_tls();
+  Treatment treatment_of(const DialTarget& target) const;
   std::string answer_dns(std::string_view message);
   uint32_t address_for(const std::string& name, const NetRule& rule, std::string& why);
 
+  bool is_news(const std::string& key);
   void deny(std::string what, std::string target, uint16_t port, std::string why, std::string hint);
   void report(NetReport r);
   bool used_up() const {
@@ -104,6 +111,7 @@ class RelayTask final : public ConnectionOwner {
   Tell tell_;
   DialInside dial_;
   Models models_;
+  std::shared_ptr<TlsLeaves> leaves_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched
   Loop::TimerId resume_timer_ = 0;

@@ -39,7 +39,7 @@ sqlite3.h|daemon/store
 seccomp.h|daemon/sandbox
 git2|daemon/workspace
 openssl/evp.h|daemon/trust
-openssl/x509|daemon/trust
+openssl/x509|daemon
 openssl/pem.h|daemon/trust
 openssl/pkcs12.h|daemon/trust
 openssl/ec.h|daemon/trust

@@ -64,7 +64,7 @@ class TestLedger final : public Ledger {
 class TestKeys final : public Keys {
  public:
   void find(const std::string&, const std::string& name, Done done) override {
-    if (name == "KEY") return done(SecretText("sk-secret"));
+    if (name == "KEY") return done(Secret("sk-secret"));
     done(Error{Code::not_found, "there is no such secret", {}});
   }
 };

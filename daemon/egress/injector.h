@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at the requests of one connection for a task's placeholders. Where a secret is bound to the
+// host, the method, the path and the header, its value takes the placeholder's place, also inside
+// of `Authorization: Basic` (RFC 7617). Anywhere else the placeholder goes on as it is, and is
+// told. What got a value asks for an answer that can be searched: not compressed.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "daemon/egress/http_head.h"
+#include "daemon/egress/injection.h"
+
+namespace codexos::daemon {
+
+/// A request that waits for its answer.
+struct AskedRequest {
+  bool head = false;  // its answer has no body
+  bool upgrade = false;
+  bool with_value = false;
+};
+using AskedQueue = std::deque<AskedRequest>;
+
+class Injector final : public RequestWatch {
+ public:
+  /// `what` as in NetReport; `secret`: index in the set; `where` in words.
+  using Tell = std::function<void(const char* what, uint32_t secret, std::string where)>;
+
+  struct Place {
+    std::string name;  // of the host that the requests are known to be for
+    uint16_t port = 0;
+    bool tls = false;  // whether they go out in TLS: else no value is put in
+  };
+
+  /// `set` may be null: then it only notes what was asked.
+  Injector(InjectionSetPtr set, Place place, Tell tell);
+  void on_head(const RequestHead& head, std::string& out) override;
+  void on_body(std::string_view bytes) override;
+  AskedQueue& asked() { return asked_; }
+  const AskedQueue& asked() const { return asked_; }
+
+ private:
+  std::string why_not(const Injection& i, const RequestHead& head, const HttpField& field) const;
+  bool put_in(const RequestHead& head, const HttpField& field, std::string& line,
+              std::set<uint32_t>& done);
+  void look_at_line(std::string_view line, const std::set<uint32_t>& done, const RequestHead& head,
+                    const HttpField* field);
+
+  InjectionSetPtr set_;
+  Place place_;
+  Tell tell_;
+  AskedQueue asked_;
+  std::optional<Redactor::Stream> body_;
+};
+
+/// Whether the path of a request lies below what a secret is bound to, for every server's reading.
+bool is_below_path(std::string_view target, std::string_view prefix);
+
+}  // namespace codexos::daemon

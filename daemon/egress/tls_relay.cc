@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/egress/tls_relay.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace codexos::daemon {
+namespace {
+
+constexpr size_t kMaxWaiting = 128 << 10;  // in each direction
+constexpr size_t kMaxAsked = 256;          // requests without an answer
+constexpr uint64_t kOneMove = 1 << 20;
+
+/// What was sent may hold a secret.
+void drop_sent(std::string& text, size_t n) {
+  if (n == text.size()) {
+    wipe(text);
+    if (text.capacity() > kMaxWaiting / 8) std::string().swap(text);  // idle connections are cheap
+    return;
+  }
+  text.erase(0, n);
+}
+
+/// What a program's TLS failed of, where there is more to say than OpenSSL does.
+std::string client_trouble(const std::string& reason) {
+  struct Row {
+    std::string_view part, means;
+  };
+  static constexpr Row kRows[] = {
+      {"unknown ca", "the program does not trust the task's CA"},
+      {"bad certificate", "the program does not trust the task's CA"},
+      {"certificate unknown", "the program does not trust the task's CA"},
+      {"no application protocol", "the program does not speak HTTP/1.1, as is needed here"},
+  };
+  for (const Row& r : kRows)
+    if (reason.find(r.part) != std::string::npos)
+      return std::string(r.means) + " (TLS: " + reason + ")";
+  return "TLS with the program: " + reason;
+}
+
+}  // namespace
+
+TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
+    : client_(std::move(client)),
+      client_fd_(client_fd),
+      name_(parts.name),
+      injections_(parts.injections),
+      injector_(injections_, {parts.name, parts.port, true}, parts.tell),
+      guard_(parts.name),
+      answers_(
+          injections_ ? &injections_->values() : nullptr, injector_.asked(),
+          [tell = parts.tell](uint32_t secret) { tell("redacted", secret, "in an answer"); },
+          [this](std::string_view first) { return on_upgrade_answer(first); }) {
+  guard_.expect_https();
+  guard_.watched_by(&injector_);
+}
+
+/// Only what the guard has stopped for can be switched.
+Status TlsRelay::on_upgrade_answer(std::string_view first) {
+  if (guard_.waits_for_answer()) return guard_.answered(first, up_);
+  if (first.substr(first.size() - 3) != "101") return {};
+  return Error{Code::unavailable, "the server's answer: an upgrade that nobody waits for", {}};
+}
+
+void TlsRelay::connect(TlsSide server, int server_fd) {
+  if (failed_ || refused_) {
+    server_over_ = true;
+    return;
+  }
+  server_.emplace(std::move(server));
+  server_fd_ = server_fd;
+}
+
+// ---- ends --------------------------------------------------------------------------------------
+
+/// An answer of ours, where one can be understood; else the client sees that it was cut off.
+void TlsRelay::answer_instead(const char* status) {
+  const std::string body = "codexos: " + why_ + "\n";
+  end_well_ = status != nullptr && answers_.idle();
+  if (!end_well_) return;
+  down_ += "HTTP/1.1 " + std::string(status) +
+           "\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+/// When the client has asked: before, it would not expect an answer.
+void TlsRelay::tell_failure() {
+  const bool expected = !injector_.asked().empty() || client_ended_ || !answers_.idle();
+  if (!failed_ || failure_told_ || !expected) return;
+  failure_told_ = true;
+  answer_instead("502 Bad Gateway");
+}
+
+void TlsRelay::fail(std::string why) {
+  if (failed_ || refused_) return;
+  failed_ = true;
+  why_ = std::move(why);
+  server_over_ = true;
+  wipe(up_);
+  tell_failure();
+}
+
+void TlsRelay::refuse(std::string why, const char* status) {
+  if (failed_ || refused_) return;
+  refused_ = true;
+  why_ = std::move(why);
+  server_over_ = true;
+  wipe(up_);
+  answer_instead(status);
+}
+
+void TlsRelay::on_server_end(TlsSide::Io how) {
+  // An older connection may end at any time, and clients know what to do then.
+  if (how == TlsSide::Io::broken && !server_spoke_ && !injector_.asked().empty())
+    return fail(name_ + " ended the connection: " + server_->why());
+  answers_.end(down_);
+  server_over_ = true;
+  end_well_ = how == TlsSide::Io::ended;
+}
+
+// ---- one direction after the other -------------------------------------------------------------
+
+void TlsRelay::shake_hands(Side side) {
+  TlsSide& s = side == Side::client ? client_ : *server_;
+  if (s.ready() || s.handshake() != TlsSide::Io::broken) return;
+  if (side == Side::server) return fail("TLS with " + name_ + ": " + s.why());
+  state_ = State::broken;
+  why_ = client_trouble(s.why());
+}
+
+bool TlsRelay::reads_client() const {
+  if (!client_.ready() || client_ended_) return false;
+  // What comes behind our last word is read and forgotten, or it would be lost by a reset.
+  if (refused_ || failure_told_ || server_over_) return true;
+  return up_.size() < kMaxWaiting && !guard_.waits_for_answer() &&
+         injector_.asked().size() < kMaxAsked;
+}
+
+bool TlsRelay::reads_server() const {
+  return server_ && server_->ready() && !server_over_ && down_.size() < kMaxWaiting;
+}
+
+void TlsRelay::on_client_bytes(std::string_view bytes) {
+  if (refused_ || failure_told_ || (server_over_ && !failed_)) return;
+  if (auto s = guard_.feed(bytes, up_); !s.ok())
+    // The answer would be taken for that of an earlier request, where one waits.
+    return injector_.asked().empty() ? refuse(s.error().message, "403 Forbidden")
+                                     : refuse(s.error().message, nullptr);
+  tell_failure();
+}
+
+/// True: something happened.
+bool TlsRelay::pull_up(std::string& scratch) {
+  if (!reads_client()) return false;
+  size_t n = 0;
+  const auto io = client_.read(scratch.data(), scratch.size(), n);
+  if (n > 0) on_client_bytes({scratch.data(), n});
+  if (io == TlsSide::Io::done || io == TlsSide::Io::wait) return n > 0;
+  client_ended_ = true;
+  client_said_end_ = io == TlsSide::Io::ended;
+  // In TLS 1.3 it says only now that it did not like the certificate.
+  if (!client_said_end_ && client_.why().find("alert") != std::string::npos)
+    why_ = client_trouble(client_.why());
+  tell_failure();
+  return true;
+}
+
+bool TlsRelay::push_up(Moved& m) {
+  if (!server_ || !server_->ready() || server_over_) return false;
+  if (server_deaf_) wipe(up_);
+  bool any = false;
+  while (!up_.empty()) {
+    size_t n = 0;
+    const auto io = server_->write(up_, n);
+    if (io != TlsSide::Io::done) {
+      server_deaf_ = io == TlsSide::Io::broken;  // it may have answered before
+      break;
+    }
+    drop_sent(up_, n);
+    m.out += n;
+    any = true;
+  }
+  if (client_ended_ && up_.empty() && !server_told_ && !server_over_) {
+    server_told_ = any = true;
+    if (client_said_end_) server_->end_write();
+    shutdown(server_fd_, SHUT_WR);
+  }
+  return any;
+}
+
+void TlsRelay::on_server_bytes(std::string_view bytes) {
+  server_spoke_ = true;
+  auto s = answers_.feed(bytes, down_);
+  if (s.ok()) return;
+  if (s.error().code == Code::denied) return refuse(s.error().message, "502 Bad Gateway");
+  fail(s.error().message);
+}
+
+bool TlsRelay::pull_down(std::string& scratch) {
+  if (!reads_server()) return false;
+  size_t n = 0;
+  const auto io = server_->read(scratch.data(), scratch.size(), n);
+  if (n > 0) on_server_bytes({scratch.data(), n});
+  if (io == TlsSide::Io::done || io == TlsSide::Io::wait) return n > 0;
+  if (!server_over_) on_server_end(io);
+  return true;
+}
+
+bool TlsRelay::push_down(Moved& m) {
+  if (!client_.ready() || client_told_) return false;
+  bool any = false;
+  while (!down_.empty()) {
+    size_t n = 0;
+    const auto io = client_.write(down_, n);
+    if (io != TlsSide::Io::done) {
+      if (io == TlsSide::Io::broken) state_ = State::broken;
+      return any;
+    }
+    drop_sent(down_, n);
+    m.in += n;
+    any = true;
+  }
+  if (!server_over_ || (failed_ && !failure_told_)) return any;
+  client_told_ = true;
+  if (end_well_) client_.end_write();
+  shutdown(client_fd_, SHUT_WR);
+  return true;
+}
+
+TlsRelay::Moved TlsRelay::move(std::string& scratch) {
+  Moved m;
+  shake_hands(Side::client);
+  if (server_ && !server_over_) shake_hands(Side::server);
+  while (state_ == State::open && m.in + m.out < kOneMove) {
+    bool any = pull_up(scratch);
+    any = push_up(m) || any;
+    any = pull_down(scratch) || any;
+    any = push_down(m) || any;
+    if (!any) break;
+    m.any = true;
+  }
+  if (state_ == State::open && client_told_ && client_ended_) state_ = State::over;
+  return m;
+}
+
+uint32_t TlsRelay::client_events() const {
+  if (!client_.ready()) return client_.wants_write() ? EPOLLOUT : EPOLLIN;
+  return (reads_client() ? uint32_t{EPOLLIN} : 0U) | (down_.empty() ? 0U : uint32_t{EPOLLOUT});
+}
+
+uint32_t TlsRelay::server_events() const {
+  if (!server_ || server_over_) return 0;
+  if (!server_->ready()) return server_->wants_write() ? EPOLLOUT : EPOLLIN;
+  return (reads_server() ? uint32_t{EPOLLIN} : 0U) | (up_.empty() ? 0U : uint32_t{EPOLLOUT});
+}
+
+}  // namespace codexos::daemon
