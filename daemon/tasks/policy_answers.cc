@@ -15,13 +15,13 @@ namespace {
 
 using policy::Answer;
 
-struct Said {
+struct AnswerSaid {
   Answer answer = Answer::no;
   std::string why;
 };
 
-Said yes(std::string why) { return {Answer::yes, std::move(why)}; }
-Said no(std::string why) { return {Answer::no, std::move(why)}; }
+AnswerSaid yes(std::string why) { return {Answer::yes, std::move(why)}; }
+AnswerSaid no(std::string why) { return {Answer::no, std::move(why)}; }
 
 std::string absolute(const std::string& path, const Asked& a) {
   if (path == "~") return a.home;
@@ -30,7 +30,7 @@ std::string absolute(const std::string& path, const Asked& a) {
   return normal_path(join_path(a.workspace, path));
 }
 
-Said reach(const std::string& target, const Asked& a) {
+AnswerSaid reach(const std::string& target, const Asked& a) {
   if (a.rights.net == wire::Network::host) return yes("net: host");
   if (a.rights.net == wire::Network::none) return no("net: none");
   const auto wanted = parse_net_rule(target);
@@ -57,7 +57,7 @@ constexpr std::array kSights{
     SightRow{Sight::writable, true, true, "it is shown"},
 };
 
-Said see(const std::string& path, bool write, const Asked& a) {
+AnswerSaid see(const std::string& path, bool write, const Asked& a) {
   const Sight sight = a.inside.sight(absolute(path, a));
   for (const SightRow& row : kSights)
     if (row.sight == sight)
@@ -65,13 +65,13 @@ Said see(const std::string& path, bool write, const Asked& a) {
   return {};
 }
 
-Said passes(const std::string& name, const Asked& a) {
+AnswerSaid passes(const std::string& name, const Asked& a) {
   for (const auto& pattern : a.rights.env)
     if (policy::fits(pattern, name)) return yes("env: " + pattern);
   return is_passed_on(name) ? yes("every task has it") : no("no entry of env names it");
 }
 
-Said applies(const std::string& path, const Asked& a) {
+AnswerSaid applies(const std::string& path, const Asked& a) {
   const ProtectedNames names(a.rights.protect);
   ProtectedNames::Steps steps;
   std::string_view rest = path;
@@ -93,7 +93,7 @@ Said applies(const std::string& path, const Asked& a) {
 policy::Answered answer_case(const policy::Case& c, const Asked& a) {
   policy::Answered out;
   out.expect = c.expect;
-  Said said;
+  AnswerSaid said;
   const auto ask = [&](const char* question, const std::optional<std::string>& about, auto answer) {
     if (!about) return;
     out.question = question;
