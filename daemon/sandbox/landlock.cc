@@ -27,8 +27,6 @@ constexpr Lacks kLacks[] = {
      "an agent reaches its model over the network, and sockets are refused to a task without "
      "namespaces",
      ""},
-    {[](const wire::TaskCreate& c, bool) { return c.net != wire::Network::none; }, "--net",
-     kNoNetwork, "--net none"},
     {[](const wire::TaskCreate& c, bool) { return !c.publish.empty(); }, "--publish", kNoNetwork,
      ""},
     {[](const wire::TaskCreate& c, bool) { return !c.reach.empty(); }, "--reach", kNoNetwork, ""},
@@ -45,6 +43,9 @@ constexpr Lacks kLacks[] = {
      },
      "--mode", "tasks of root have a user of their own, to whom your files do not belong",
      "--mode overlay works on a copy that does"},
+    // Last: options above imply it.
+    {[](const wire::TaskCreate& c, bool) { return c.net != wire::Network::none; }, "--net, --allow",
+     kNoNetwork, "--net none"},
 };
 
 bool is_rule(const Mount& m) {

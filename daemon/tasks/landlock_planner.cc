@@ -79,6 +79,8 @@ Status Planner::turn_into_rules(const std::string& layer_dir,
     start.request.workspace = roots.front().path;
   env.try_emplace("HOME", private_home(places));
   env.try_emplace("TMPDIR", private_tmp(places));
+  // A file that is there and may not be read is an error to git, unlike one that is not there.
+  env.try_emplace("GIT_CONFIG_NOSYSTEM", "1");
   auto notes = landlock_notes(places);
   start.notes.insert(start.notes.end(), notes.begin(), notes.end());
   start.landlock = std::move(out);
