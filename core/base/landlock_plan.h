@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What codexos-exec --landlock needs for one task without namespaces: the job, the paths that it may
-// reach where they are, and the filters. Made by pure functions in the daemon
+// What codexos-exec --landlock needs for one task without namespaces: the job, the paths that it
+// may reach where they are, and the filters. Made by pure functions in the daemon
 // (daemon/sandbox/landlock.h), carried out by daemon/exec/landlock_steps.cc.
 //
 // Without a mount namespace a path means what it means outside: Job::mounts and Job::overlays are

@@ -14,7 +14,8 @@ namespace codexos {
 /// Field 4 of /proc/PID/stat (proc(5)); nothing when the process is gone. 0: it has none here.
 std::optional<pid_t> real_parent_of(pid_t pid);
 
-/// Whether `pid` is one of `ancestors` or descends from one. Nothing: the chain broke, several times.
+/// Whether `pid` is one of `ancestors` or descends from one. Nothing: the chain broke, several
+/// times.
 std::optional<bool> descends_from(pid_t pid, const std::vector<pid_t>& ancestors,
                                   const std::function<std::optional<pid_t>(pid_t)>& parent_of);
 

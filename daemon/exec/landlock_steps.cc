@@ -139,8 +139,8 @@ Status make_walls(LandlockBox& b) {
   return {};
 }
 
-// kill(-1) of the shim may only mean the task. So that is tried, not believed: a process of the same
-// user that was there before must be out of reach. It ends when its pipe does.
+// kill(-1) of the shim may only mean the task. So that is tried, not believed: a process of the
+// same user that was there before must be out of reach. It ends when its pipe does.
 Status enter_and_prove(LandlockBox& b) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return errno_error("pipe", errno);
@@ -224,9 +224,9 @@ constexpr LandlockStep kKeeperSteps[] = {
 };
 
 constexpr LandlockStep kShimSteps[] = {
-    {"end with the keeper", follow_keeper},     {"subreaper", adopt_orphans},
-    {"landlock of the shim", enter_shim_wall},  {"hide the shim", hide},
-    {"calls that are judged", be_guarded},      {"pass them on", forget_guard},
+    {"end with the keeper", follow_keeper},    {"subreaper", adopt_orphans},
+    {"landlock of the shim", enter_shim_wall}, {"hide the shim", hide},
+    {"calls that are judged", be_guarded},     {"pass them on", forget_guard},
 };
 
 template <size_t N>

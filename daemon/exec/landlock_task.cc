@@ -119,8 +119,8 @@ void Keeper::run() {
   }
 }
 
-/// RLIMIT_NPROC counts all processes of the user, here the others' as well: so the task may have what
-/// it was given beside those that there are now.
+/// RLIMIT_NPROC counts all processes of the user, here the others' as well: so the task may have
+/// what it was given beside those that there are now.
 uint64_t threads_of_user() {
   uint64_t out = 0;
   DIR* const dir = opendir("/proc");

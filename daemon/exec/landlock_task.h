@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A task without namespaces (--isolation landlock). Nothing of the kernel ends its processes when the
-// shim ends, so there are two of us:
+// A task without namespaces (--isolation landlock). Nothing of the kernel ends its processes when
+// the shim ends, so there are two of us:
 //
 //   keeper  the process that the daemon started and knows. It holds the lock of `alive`, judges
 //           changes of modes and times (path_guard.h), and stays until nothing of the task is left:

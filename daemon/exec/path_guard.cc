@@ -41,8 +41,8 @@ bool read_bytes(pid_t tid, uint64_t address, void* to, size_t bytes) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%d/mem", tid);
   const Fd fd(open(path, O_RDONLY | O_CLOEXEC));
-  return fd && pread64(fd.get(), to, bytes, static_cast<off64_t>(address)) ==
-                   static_cast<ssize_t>(bytes);
+  return fd &&
+         pread64(fd.get(), to, bytes, static_cast<off64_t>(address)) == static_cast<ssize_t>(bytes);
 }
 
 std::string own_link(int fd) { return "/proc/self/fd/" + std::to_string(fd); }

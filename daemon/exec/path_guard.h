@@ -2,7 +2,8 @@
 // Landlock leaves modes and times of files open (landlock(7), "Current limitations"), and a filter
 // cannot see which file a call means. So these calls are asked about (seccomp_unotify(2)), and done
 // by the keeper for its task: it opens the object, looks where it lies, and changes exactly what it
-// opened, in the folders that the task may write to and nowhere else. The caller's path is read once.
+// opened, in the folders that the task may write to and nowhere else. The caller's path is read
+// once.
 #pragma once
 
 #include <linux/seccomp.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes of the task, seen from its shim through /proc: signals to all of them, and pause and
-// resume by SIGSTOP and SIGCONT where the task has no cgroup to freeze. Everything here does nothing
-// where there is no realm: "all" would be the machine.
+// The processes of the task, seen from its shim through /proc: signals to all of them, and pause
+// and resume by SIGSTOP and SIGCONT where the task has no cgroup to freeze. Everything here does
+// nothing where there is no realm: "all" would be the machine.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,8 @@ enum class Realm {
   pid_namespace,  // the caller is its PID 1
   // The caller is in a Landlock domain with a signal scope (landlock(7), ABI 6): the kernel refuses
   // it every signal to a process that is not in the domain, and kill(-1) leaves those out
-  // (kill(2)). Must have been proven (landlock_steps.cc): else kill(-1) is the user's whole session.
+  // (kill(2)). Must have been proven (landlock_steps.cc): else kill(-1) is the user's whole
+  // session.
   signal_scope
 };
 Realm own_realm();

@@ -563,7 +563,8 @@ void Shim::begin_stop(Cause cause, uint64_t grace_ms) {
     if (grace_ms > 0) {
       signal_session(realm_, main_.pid(), SIGTERM);
       // Interactive shells ignore TERM; that their terminal has gone they do understand.
-      if (cause == Cause::owner_gone && main_.has_terminal()) signal_session(realm_, main_.pid(), SIGHUP);
+      if (cause == Cause::owner_gone && main_.has_terminal())
+        signal_session(realm_, main_.pid(), SIGHUP);
       signal_session(realm_, main_.pid(), SIGCONT);  // one that stands still must see it
     }
   }

@@ -13,7 +13,8 @@ namespace {
 constexpr int kLeastAbi = 6;  // scopes of signals and abstract sockets; Linux 6.12
 
 constexpr const char* kNoNetwork =
-    "sockets are refused to a task without namespaces: nothing else would keep it from those of the "
+    "sockets are refused to a task without namespaces: nothing else would keep it from those of "
+    "the "
     "host";
 
 struct Lacks {
@@ -38,8 +39,8 @@ constexpr Lacks kLacks[] = {
      "the workspace is a copy at another path, so that nothing of it can be written through",
      "--show PATH:rw lets it write to the real one"},
     {[](const wire::TaskCreate& c, bool root) {
-       return root && (c.mode == wire::WorkspaceMode::direct ||
-                       c.mode == wire::WorkspaceMode::read_only);
+       return root &&
+              (c.mode == wire::WorkspaceMode::direct || c.mode == wire::WorkspaceMode::read_only);
      },
      "--mode", "tasks of root have a user of their own, to whom your files do not belong",
      "--mode overlay works on a copy that does"},
@@ -132,8 +133,8 @@ std::vector<PathRule> without_needless(std::vector<PathRule> rules) {
 Status check_for_landlock(const wire::TaskCreate& c, bool root) {
   for (const auto& row : kLacks)
     if (row.asked(c, root))
-      return Error{Code::invalid, std::string("--isolation landlock: ") + row.option + ": " + row.why,
-                   row.hint};
+      return Error{Code::invalid,
+                   std::string("--isolation landlock: ") + row.option + ": " + row.why, row.hint};
   return {};
 }
 

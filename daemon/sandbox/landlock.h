@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tasks without namespaces (--isolation landlock): what of a request they cannot do, and what of the
-// view they may reach. Pure but for what Host answers. Paths are the host's: what the view would show
-// at its own place is a rule, what it would cover cannot be covered, and what it would make, private
-// folders, lies in the task's folder.
+// Tasks without namespaces (--isolation landlock): what of a request they cannot do, and what of
+// the view they may reach. Pure but for what Host answers. Paths are the host's: what the view
+// would show at its own place is a rule, what it would cover cannot be covered, and what it would
+// make, private folders, lies in the task's folder.
 #pragma once
 
 #include <string>

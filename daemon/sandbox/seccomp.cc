@@ -612,8 +612,7 @@ Result<AlonePrograms> compile_alone() {
     CODEXOS_TRY(add(alone.get(), refuse(d.err), d.call, d.when));
   CODEXOS_ASSIGN(out.alone, export_bpf(alone.get()));
   CODEXOS_ASSIGN(const Filter guard, make_filter(SCMP_ACT_ALLOW));
-  for (const auto& call : split(kGuarded))
-    CODEXOS_TRY(add(guard.get(), SCMP_ACT_NOTIFY, call, {}));
+  for (const auto& call : split(kGuarded)) CODEXOS_TRY(add(guard.get(), SCMP_ACT_NOTIFY, call, {}));
   CODEXOS_ASSIGN(out.guard, export_bpf(guard.get()));
   return out;
 }

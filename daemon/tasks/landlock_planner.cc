@@ -27,11 +27,12 @@ Status check_reachable(const std::string& home, const Host& host) {
   for (std::string up = parent_path(fact.path);; up = parent_path(up)) {
     PathFact at;
     if (host.lookup(up, at) && (at.mode & S_IXOTH) == 0)
-      return Error{Code::unavailable,
-                   "--isolation landlock: a task of root has a user of its own, who cannot reach its "
-                   "copy in " +
-                       fact.path + ": " + up + " is closed to other users",
-                   "set CODEXOS_HOME to a folder whose parents everybody may pass"};
+      return Error{
+          Code::unavailable,
+          "--isolation landlock: a task of root has a user of its own, who cannot reach its "
+          "copy in " +
+              fact.path + ": " + up + " is closed to other users",
+          "set CODEXOS_HOME to a folder whose parents everybody may pass"};
     if (up == "/") return {};
   }
 }
@@ -61,8 +62,7 @@ Status Planner::turn_into_rules(const std::string& layer_dir,
   places.home_inside = inside_home(start.request.caller);
   out.plan.uid = options_.task_host_uid;
   out.plan.gid = options_.task_host_gid;
-  CODEXOS_ASSIGN(out.plan.rules,
-                 landlock_rules(*start.view, start.job.mounts, places, host_));
+  CODEXOS_ASSIGN(out.plan.rules, landlock_rules(*start.view, start.job.mounts, places, host_));
   out.home = landlock_home(*start.view, places);
   out.plan.seccomp_allow = start.view->seccomp_allow;
   out.plan.seccomp_deny = start.view->seccomp_deny;

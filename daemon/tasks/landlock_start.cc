@@ -25,7 +25,8 @@ Status make_own_dir(const std::string& path, const LandlockPlan& plan) {
 
 /// `path` is relative to `home`, which nobody else works in yet.
 Status make_parents(const std::string& home, const std::string& path, const LandlockPlan& plan) {
-  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     const std::string dir = home + "/" + path.substr(0, slash);
     if (access(dir.c_str(), F_OK) == 0) continue;
     CODEXOS_TRY(make_own_dir(dir, plan));

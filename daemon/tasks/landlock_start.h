@@ -18,8 +18,8 @@ inline bool is_alone(const TaskRow& row) {
   return row.task.isolation == name_of(wire::Isolation::landlock);
 }
 
-/// Makes them. Under a root daemon they belong to the task's user, and its group may pass through the
-/// state folder to them, which is closed to everybody else as before.
+/// Makes them. Under a root daemon they belong to the task's user, and its group may pass through
+/// the state folder to them, which is closed to everybody else as before.
 Status make_places(const TaskPaths& paths, const LandlockStart& start,
                    const std::vector<Root>& roots, const std::string& state_home);
 

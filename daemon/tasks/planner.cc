@@ -545,7 +545,8 @@ wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start)
   p.idle_timeout_ms = start.job.idle_timeout_ms;
   p.limits = start.held;
   if (start.landlock) {
-    p.inside_uid = start.landlock->plan.uid != 0 ? start.landlock->plan.uid : start.request.caller.uid;
+    p.inside_uid =
+        start.landlock->plan.uid != 0 ? start.landlock->plan.uid : start.request.caller.uid;
     for (const auto& r : start.landlock->plan.rules)
       if (!r.shim_only) p.mounts.push_back(describe_rule(r, start.workspace));
   }

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/landlock_plan.h"
 #include "core/base/plan.h"
 #include "core/os/host_cache.h"
 #include "core/os/mount_table.h"
 #include "core/wire/task.h"
-#include "core/base/landlock_plan.h"
 #include "daemon/sandbox/cgroups.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/store/store.h"

@@ -251,10 +251,9 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     if (auto s = make_places(paths, *start.landlock, start.workspace.roots, p_.home); !s.ok())
       return broken_start(std::move(s).error(), id);
   // The helper prepares while we write; it does not run the program before GO.
-  auto helper =
-      start.landlock
-          ? p_.launcher.launch_alone(start.landlock->plan, start.job, fds)
-          : p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
+  auto helper = start.landlock ? p_.launcher.launch_alone(start.landlock->plan, start.job, fds)
+                               : p_.launcher.launch(*start.view, start.job, fds,
+                                                    Launcher::Choice::parked, ahead);
   if (!helper.ok()) {
     p_.network.end(id, [](const NetTotals&) {});
     return broken_start(std::move(helper).error(), id);

@@ -364,8 +364,8 @@ Status Settler::link_files() {
     CODEXOS_TRY(strip(path, st));
     if (linkat(copy_.get(), path.c_str(), upper_.get(), path.c_str(), 0) < 0 && errno != EEXIST)
       return errno_error("keep " + path, errno);
-    if (root_.task_uid != 0 && fchownat(upper_.get(), path.c_str(), st.st_uid, st.st_gid,
-                                        AT_SYMLINK_NOFOLLOW) < 0)
+    if (root_.task_uid != 0 &&
+        fchownat(upper_.get(), path.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
       return errno_error("take back " + path, errno);
   }
   return {};

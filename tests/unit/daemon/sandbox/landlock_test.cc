@@ -30,7 +30,9 @@ ViewRequest ann_alone() {
   r.cwd = "/home/ann";
   return r;
 }
-LandlockPlaces places_of_ann() { return {"/state/t/private", "/home/ann/.local/state/codexos", "/home/ann"}; }
+LandlockPlaces places_of_ann() {
+  return {"/state/t/private", "/home/ann/.local/state/codexos", "/home/ann"};
+}
 
 Result<std::vector<PathRule>> rules_for(const ViewRequest& r, const Host& h) {
   const auto view = make_view(r, h);
