@@ -86,7 +86,7 @@ _codexos() {
         --publish) :; return ;;
         --reach) :; return ;;
         --net-bytes) :; return ;;
-        --isolation) COMPREPLY=($(compgen -W 'full' -- "$cur")); return ;;
+        --isolation) COMPREPLY=($(compgen -W 'full landlock' -- "$cur")); return ;;
         --seccomp) COMPREPLY=($(compgen -W 'default nested' -- "$cur")); return ;;
         --profile) :; return ;;
         --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;

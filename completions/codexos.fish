@@ -120,7 +120,7 @@ complete -c codexos -n '__codexos_at "run"' -l allow -x -d 'reach a host; *.HOST
 complete -c codexos -n '__codexos_at "run"' -l publish -x -d 'show a port of the task on this loopback'
 complete -c codexos -n '__codexos_at "run"' -l reach -x -d 'show a port or socket of the host'
 complete -c codexos -n '__codexos_at "run"' -l net-bytes -x -d 'limit of bytes to and from the network'
-complete -c codexos -n '__codexos_at "run"' -l isolation -x -a 'full' -d 'least isolation to accept: full (default)'
+complete -c codexos -n '__codexos_at "run"' -l isolation -x -a 'full landlock' -d 'full (default), or landlock: no namespaces'
 complete -c codexos -n '__codexos_at "run"' -l seccomp -x -a 'default nested' -d 'default, or nested for programs that sandbox'
 complete -c codexos -n '__codexos_at "run"' -l profile -x -d 'a named policy of the policy files'
 complete -c codexos -n '__codexos_at "run"' -l policy -r -F -d 'obey this policy; options can only narrow it'

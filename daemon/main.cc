@@ -321,6 +321,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
       RetentionParts{*loop, *store, supervisor, feed, after_commit, *worker, place.home}, limits);
   Snapshots snapshots(SnapshotsParts{*store, supervisor, feed, after_commit, *worker});
   CODEXOS_ASSIGN(PeerCheck check, PeerCheck::make(geteuid()));
+  check.keep_out([&supervisor] { return supervisor.keepers(); });
   CODEXOS_ASSIGN(Fd listener, make_listener(place, sockets));
   ApiParts api{*loop,
                *store,

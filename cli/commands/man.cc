@@ -216,6 +216,67 @@ A policy can demand that a cgroup does
 without one tasks are then refused.
 )";
 
+constexpr std::string_view kIsolation = R"(.Sh ISOLATION
+Every task has namespaces of its own
+.Pq Cm full ,
+or it is refused.
+Where there are no user namespaces, in most containers for example,
+.Fl \-isolation Cm landlock
+starts it without any; nothing else ever does.
+It needs Landlock with ABI 6
+.Pq Linux 6.12 .
+.Pp
+Such a task works on a copy of the workspace, at another path, that is held back like any other change.
+It reads what it would find with namespaces, where that lies on the host, and writes to its copy, to a
+.Ev HOME
+and a
+.Ev TMPDIR
+of its own that go with it, and to what
+.Fl \-show Ar PATH : Ns Cm rw
+names.
+It can neither signal, trace nor look into what is not its own, and has no sockets but
+.Xr socketpair 2 .
+When it ends, all that it started is ended.
+.Pp
+It does not have:
+.Bl -bullet
+.It
+a network, its own loopback neither:
+.Fl \-net ,
+.Fl \-allow ,
+.Fl \-publish ,
+.Fl \-reach
+and agents are refused;
+.It
+an own view: it sees the host's
+.Pa /proc ,
+which other processes run and their command lines, and which files exist, with owner, size and times;
+.It
+another place for what
+.Fl \-show
+names, or anything covered below it;
+.Fl \-write ,
+.Fl \-learn
+and
+.Fl \-seccomp Cm nested
+are refused, and so are git work trees whose
+.Pa .git
+lies elsewhere;
+.It
+.Pa /tmp , /dev/shm ,
+terminals of its own, package caches, System V and POSIX IPC,
+.Xr inotify 7 ,
+changes of owners and extended attributes;
+.It
+quotas of its own: its processes count among the user's.
+.El
+.Pp
+A task of root runs as a user that owns nothing but its copy, and may not have
+.Fl \-mode Cm direct
+or
+.Cm read-only .
+)";
+
 constexpr std::string_view kCaveats = R"(.Sh CAVEATS
 Held-back changes lie in an overlay, which a program can tell from a plain folder in these ways:
 .Bl -bullet
@@ -276,6 +337,7 @@ Result<int> print_man(Context&, const Invocation&) {
   out += exit_status() + examples();
   out += kLimitsText;
   out += kSeeAlso;
+  out += kIsolation;
   out += kCaveats;
   CODEXOS_TRY(print(out));
   return 0;

@@ -222,6 +222,7 @@ void fill_workspace(const Invocation& inv, const Variables& env, wire::TaskCreat
   const std::string home = home_at == env.end() ? "" : home_at->second;
   if (inv.has("workspace")) c.workspace = absolute_path(inv.value("workspace"), c.cwd, home);
   if (inv.has("mode")) c.mode = *find_enum<wire::WorkspaceMode>(inv.value("mode"));
+  if (inv.has("isolation")) c.isolation = *find_enum<wire::Isolation>(inv.value("isolation"));
   if (inv.has("seccomp")) c.seccomp = *find_enum<wire::SeccompProfile>(inv.value("seccomp"));
   // Without -w the workspace is found from the current directory, so paths are meant from there;
   // with -w they are meant inside that folder, which the daemon takes relative ones for.

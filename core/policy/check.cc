@@ -61,10 +61,6 @@ class Checker {
     });
     if (p.allow && !p.allow->empty() && p.net == wire::Network::none)
       say("allow", "nothing can be allowed with net: none", "net: allow");
-    if (p.isolation && *p.isolation != wire::Isolation::full)
-      say("isolation",
-          "isolation " + std::string(name_of(*p.isolation)) + ": not available in this version",
-          "isolation: full");
     for (const LimitKey& key : kLimitKeys) limit(key, p.limits);
     each("env", p.env, [this](const std::string& at, const std::string& x) { variable(at, x); });
     if (p.secrets && !p.secrets->empty())

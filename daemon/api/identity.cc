@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "core/os/process_tree.h"
 #include "core/os/spawn.h"
 
 namespace codexos::daemon {
@@ -66,11 +67,21 @@ Status PeerCheck::check_pidfd(int pidfd) const {
   return {};
 }
 
+// Socket calls are refused to such a task, so nothing of it should ever come here.
+Status PeerCheck::check_descent(pid_t pid) const {
+  const auto keepers = keepers_ ? keepers_() : std::vector<pid_t>();
+  if (keepers.empty()) return {};
+  const auto descends = descends_from(pid, keepers, real_parent_of);
+  if (!descends) return refuse("who started it cannot be looked at");
+  return *descends ? Status(refuse("it belongs to a task")) : Status();
+}
+
 Result<Identity> PeerCheck::check(const SenderId& sender, std::vector<Fd>& fds,
                                   bool& namespace_shown) const {
   if (sender.uid != uid_) return refuse("it is another user");
   if (sender.pid <= 0) return refuse("its process is not in the daemon's namespace");
   if (pidfd_namespaces_) CODEXOS_TRY(check_pidfd(sender.pidfd.get()));
+  CODEXOS_TRY(check_descent(sender.pid));
   // A task cannot get a descriptor of the namespace it was born from, so showing it is a proof.
   if (!fds.empty() && is_user_namespace(fds.front().get())) {
     CODEXOS_ASSIGN(const Inode shown, inode_of(fds.front().get()));

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,11 @@ class PeerCheck {
   /// and taken out. `namespace_shown` is the connection's memory of it: start with false, pass it
   /// each time.
   Result<Identity> check(const SenderId& sender, std::vector<Fd>& fds, bool& namespace_shown) const;
+  /// Tasks without namespaces run in the daemon's own: who descends from one of these processes is
+  /// refused. Asked for each message.
+  void keep_out(std::function<std::vector<pid_t>()> descendants_of) {
+    keepers_ = std::move(descendants_of);
+  }
 
  private:
   struct Inode {
@@ -41,11 +47,13 @@ class PeerCheck {
   };
   static Result<Inode> inode_of(int fd);
   Status check_pidfd(int pidfd) const;
+  Status check_descent(pid_t pid) const;
 
   uid_t uid_ = 0;
   Inode user_ns_;
   Inode pid_ns_;
   bool pidfd_namespaces_ = false;
+  std::function<std::vector<pid_t>()> keepers_;  // null: there are none
 };
 
 }  // namespace codexos::daemon

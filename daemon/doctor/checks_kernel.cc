@@ -285,7 +285,9 @@ Finding judge_landlock(const HostFacts& f) {
   const MachineFacts& m = f.machine;
   if (!m.probe_error.empty()) return not_applicable("not tried");
   const int abi = m.probe.landlock_abi;
-  if (abi >= 2) return is_ok(fmt::format("ABI {}", abi));
+  constexpr int kScopes = 6;
+  if (abi >= kScopes) return is_ok(fmt::format("ABI {}; --isolation landlock can be used", abi));
+  if (abi >= 2) return is_ok(fmt::format("ABI {}; --isolation landlock needs 6 (Linux 6.12)", abi));
   const std::string means = "; tasks run without the second wall, behind all others";
   if (abi == 0 && m.filtered && !m.container.empty())
     return warn_of("none", "the container's seccomp filter may refuse it" + means,

@@ -21,7 +21,7 @@
 namespace codexos::exec {
 namespace {
 
-enum class Stage : int { cgroup, session, stdio, limits, cwd, listener, exec };
+enum class Stage : int { cgroup, session, stdio, limits, cwd, landlock, listener, exec };
 struct Report {
   Stage stage;
   int error;
@@ -35,6 +35,7 @@ constexpr StageRow kStages[] = {{Stage::cgroup, "cgroup"},
                                 {Stage::stdio, "stdin, stdout and stderr"},
                                 {Stage::limits, "limits"},
                                 {Stage::cwd, "working directory"},
+                                {Stage::landlock, "landlock"},
                                 {Stage::listener, "learning"},
                                 {Stage::exec, "execve"}};
 
@@ -154,6 +155,7 @@ CallListener take_listener(int from) {
   if (spec.nice != 0) setpriority(PRIO_PROCESS, 0, spec.nice);
   umask(spec.umask);
   if (chdir(spec.cwd.c_str()) < 0) give_up(report, Stage::cwd, errno);
+  if (spec.wall != nullptr && !spec.wall->enter().ok()) give_up(report, Stage::landlock, errno);
   reset_signals();
   if (listener >= 0) be_listened_to(*spec.listened, report, listener);
   give_up(report, Stage::exec, exec_search(spec));

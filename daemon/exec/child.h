@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/frames.h"
 #include "core/base/plan.h"
+#include "core/os/landlock.h"
 #include "daemon/exec/seams.h"
 
 namespace codexos::exec {
@@ -28,6 +29,7 @@ struct ChildSpec {
   // null: none. execve waits for an answer already, so `seams` gets the listener before it.
   const std::string* listened = nullptr;
   Seams* seams = nullptr;
+  LandlockRuleset* wall = nullptr;  // entered before execve; null: none
 };
 
 /// Forks and executes; returns the pid when execve succeeded. On failure the child is reaped, and

@@ -6,6 +6,8 @@
 //                                              own link on descriptor 3 (core/base/frames.h), its
 //                                              working directory an empty folder to mount on
 //   codexos-exec --idmap UID GID HUID HGID     sends a user namespace for idmapped mounts over 3
+//   codexos-exec --landlock                    one task without namespaces (landlock_task.h); its
+//                                              link on descriptor 3
 //   codexos-exec --probe                       tries what a sandbox is made of (core/base/probe.h)
 //
 // By hand and for a zygote two processes take part (daemon/exec/inner.h).
@@ -32,6 +34,7 @@
 #include "core/os/mount.h"
 #include "core/os/spawn.h"
 #include "daemon/exec/inner.h"
+#include "daemon/exec/landlock_task.h"
 #include "daemon/exec/probe.h"
 #include "daemon/exec/shim.h"
 #include "daemon/exec/steps.h"
@@ -134,6 +137,7 @@ int run_idmap(char** argv) {
 int main(int argc, char** argv) {
   using namespace codexos::exec;  // NOLINT: the only user of this namespace
   if (argc == 2 && std::strcmp(argv[1], "--zygote") == 0) return run_zygote();
+  if (argc == 2 && std::strcmp(argv[1], "--landlock") == 0) return run_landlock();
   if (argc == 6 && std::strcmp(argv[1], "--idmap") == 0) return run_idmap(argv);
   if (argc == 2 && std::strcmp(argv[1], "--probe") == 0) return run_probe();
   if (argc == 2 && argv[1][0] != '-') return run_by_hand(argv[1]);

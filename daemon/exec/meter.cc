@@ -107,8 +107,9 @@ uint64_t last_pid() {
 class Hold {
  public:
   /// `stopped`: those that stood still before, and shall afterwards.
-  Hold(bool storm, const std::vector<int32_t>& stopped) : active_(storm), stopped_(stopped) {
-    if (active_) signal_all(SIGSTOP);
+  Hold(Realm realm, bool storm, const std::vector<int32_t>& stopped)
+      : active_(storm), stopped_(stopped) {
+    if (active_) signal_all(realm, SIGSTOP);
   }
   void let_go() {
     if (!std::exchange(active_, false)) return;
@@ -150,8 +151,9 @@ struct Meter::Table {
   bool found_enough() const { return enough != 0 && memory() >= enough; }
 };
 
-Meter::Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers)
-    : job_(job), view_(view), cgroup_(cgroup), layers_(std::move(layers)) {}
+Meter::Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers,
+             Realm realm)
+    : job_(job), view_(view), cgroup_(cgroup), realm_(realm), layers_(std::move(layers)) {}
 
 // Of mount points only, which a task can neither move nor replace: it need not be looked for before
 // the program runs.
@@ -218,7 +220,7 @@ void Meter::look_at_processes(Table& t) {
     const auto pid = static_cast<int32_t>(std::strtol(e->d_name, nullptr, 10));
     char text[2048];
     Stat s;
-    if (pid == getpid() ||
+    if (pid == getpid() || !is_of_task(realm_, pid) ||
         !parse_stat(read_at(dirfd(dir), e->d_name, "stat", text, sizeof text), s))
       continue;
     cpu_.add({pid, s.start_time, s.own_ticks * tick_us, s.children_ticks * tick_us});
@@ -284,7 +286,7 @@ Measure Meter::measure(const LimitWatch& watch, Depth depth, uint64_t log_bytes)
     Table t = look(exact_ && !by_cgroup, watch.near_from(&Job::memory_bytes));
     if (!exact_ && t.found_enough()) {
       exact_ = true;
-      Hold hold(last_pid() >= last_pid_ + kMany, t.stopped);
+      Hold hold(realm_, last_pid() >= last_pid_ + kMany, t.stopped);
       Table close = look(true, watch.over_from(&Job::memory_bytes));
       if (!close.found_enough()) hold.let_go();  // else they are killed
       t = std::move(close);

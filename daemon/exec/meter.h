@@ -23,6 +23,7 @@
 #include "core/os/disk_use.h"
 #include "daemon/exec/cgroup_files.h"
 #include "daemon/exec/limit_watch.h"
+#include "daemon/exec/processes.h"
 
 namespace codexos::exec {
 
@@ -30,7 +31,8 @@ class Meter {
  public:
   /// `job` and `view` outlive it; `view` says where scratch space is; null: there is none.
   /// `layers`: folders of held-back changes.
-  Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers);
+  Meter(const Job& job, const View* view, const TaskCgroup& cgroup, std::vector<Fd> layers,
+        Realm realm = Realm::pid_namespace);
 
   enum class Depth { cheap, exact };
   /// `log_bytes`: what its log takes. With `exact` all of the layers is looked at, else a piece of
@@ -51,6 +53,7 @@ class Meter {
   const Job& job_;
   const View* view_;  // null: scratch space was looked for
   const TaskCgroup& cgroup_;
+  const Realm realm_;
   std::vector<Fd> layers_;
   std::vector<std::string> scratch_;
   std::set<uint64_t> scratch_devices_;

@@ -20,8 +20,6 @@ namespace {
 constexpr int kSweeps = 100;
 constexpr useconds_t kSweepPauseUs = 1000;
 
-bool is_init() { return getpid() == 1; }
-
 struct Process {
   pid_t pid = 0;
   char state = '?';
@@ -50,12 +48,15 @@ bool read_process(int proc_fd, const char* name, Process& out) {
 
 // Calls f(Process) for each process but this one; false when /proc cannot be read.
 template <class F>
-bool each_process(F&& f) {
-  DIR* dir = is_init() ? opendir("/proc") : nullptr;
+bool each_process(Realm realm, F&& f) {
+  DIR* dir = realm != Realm::none ? opendir("/proc") : nullptr;
   if (dir == nullptr) return false;
   while (const dirent* e = readdir(dir)) {
+    const auto pid = static_cast<pid_t>(std::strtol(e->d_name, nullptr, 10));
     Process p;
-    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && read_process(dirfd(dir), e->d_name, p)) f(p);
+    if (pid > 1 && pid != getpid() && is_of_task(realm, pid) &&
+        read_process(dirfd(dir), e->d_name, p))
+      f(p);
   }
   closedir(dir);
   return true;
@@ -86,13 +87,20 @@ void put(std::vector<pid_t>& sorted, pid_t pid) {
 
 }  // namespace
 
-void signal_all(int signo) {
-  if (is_init()) kill(-1, signo);
+Realm own_realm() { return getpid() == 1 ? Realm::pid_namespace : Realm::none; }
+
+bool is_of_task(Realm realm, pid_t pid) {
+  return realm == Realm::pid_namespace || (realm == Realm::signal_scope && kill(pid, 0) == 0);
 }
 
-void signal_session(pid_t leader, int signo) {
+// One call: it is atomic against fork(2), which fails for a parent that has a signal to come to.
+void signal_all(Realm realm, int signo) {
+  if (realm != Realm::none) kill(-1, signo);
+}
+
+void signal_session(Realm realm, pid_t leader, int signo) {
   bool met = false;
-  each_process([&](const Process& p) {
+  each_process(realm, [&](const Process& p) {
     if (p.session != leader && p.pid != leader) return;
     met = met || p.pid == leader;
     kill(p.pid, signo);
@@ -105,7 +113,7 @@ void signal_session(pid_t leader, int signo) {
 // running continued them. 'D' has its stop pending and runs no further instruction of its own.
 bool Pause::sweep(std::vector<pid_t>& told, Sweep& out) {
   out = {};
-  return each_process([&](const Process& p) {
+  return each_process(realm_, [&](const Process& p) {
     if (is_dead(p.state)) return;
     const bool known = holds(told, p.pid) || holds(before_, p.pid);
     if (is_stopped(p.state) || (known && p.state == 'D')) {
@@ -135,7 +143,7 @@ std::string Pause::stop() {
   std::vector<pid_t> told;
   Sweep s;
   for (int i = 0; i < kSweeps; ++i) {
-    if (!sweep(told, s)) return "cannot read /proc inside the task";
+    if (!sweep(told, s)) return "cannot read /proc";
     active_ = true;
     if (s.running == 0) return {};
     if (s.fresh == 0) usleep(kSweepPauseUs);
@@ -150,7 +158,7 @@ void Pause::resume() {
   active_ = false;
   if (cgroup_.can_freeze()) return cgroup_.thaw();
   std::vector<pid_t> all;
-  each_process([&](const Process& p) {
+  each_process(realm_, [&](const Process& p) {
     if (!is_dead(p.state) && !holds(before_, p.pid)) put(all, p.pid);
   });
   for (auto pid = all.rbegin(); pid != all.rend(); ++pid) kill(*pid, SIGCONT);

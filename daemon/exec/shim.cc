@@ -141,7 +141,9 @@ class Shim final : public SessionControl {
   const Job& job_;
   std::vector<Fd>* fds_;
   bool by_hand_;
-  bool alone_;  // PID 1 of a namespace of its own
+  const Realm realm_;
+  const bool alone_;  // all that it may signal is the task's
+  LandlockRuleset* const wall_;
   DaemonLink link_;
   RecordPage record_;
   Fd alive_;
@@ -193,7 +195,9 @@ Shim::Shim(ShimContext& c)
     : job_(*c.job),
       fds_(c.fds),
       by_hand_(c.link_fd < 0),
-      alone_(getpid() == 1),
+      realm_(c.realm),
+      alone_(c.realm != Realm::none),
+      wall_(c.wall),
       link_(Fd(c.link_fd), take_fd(c.fds, c.job->listen_fd), c.job->secret),
       record_(take_fd(c.fds, c.job->record_fd)),
       alive_(take_fd(c.fds, c.job->alive_fd)),
@@ -203,9 +207,9 @@ Shim::Shim(ShimContext& c)
       network_(std::move(c.network)),
       limits_(c.job->timeout_ms, c.job->idle_timeout_ms),
       watch_(*c.job, processors_for(*c.job), cgroup_.counts_memory()),
-      meter_(*c.job, alone_ ? c.view : nullptr, cgroup_, std::move(c.layers)),
+      meter_(*c.job, alone_ ? c.view : nullptr, cgroup_, std::move(c.layers), c.realm),
       learnt_filter_(c.job->learn && c.view != nullptr ? c.view->seccomp_learn : std::string()),
-      pause_(cgroup_) {
+      pause_(cgroup_, c.realm) {
   if (job_.log_cap_bytes != Job{}.log_cap_bytes) record_.set_log_cap(job_.log_cap_bytes);
 }
 
@@ -215,6 +219,7 @@ Fd Shim::take(int32_t index) { return take_fd(fds_, index); }
 
 // Signals of the shim itself come through a descriptor. PID 1 has no handlers, so nothing that a
 // task sends to it has an effect; a blocked signal would be queued, so the sender is looked at.
+// Behind a signal scope nothing of a task's comes.
 Status Shim::open_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -271,6 +276,7 @@ ChildSpec Shim::spec_for(const std::vector<std::string>& argv, const std::vector
   s.nice = job_.nice;
   s.limits = &job_.limits;
   s.cgroup = cgroup_.procs();
+  s.wall = wall_;
   return s;
 }
 
@@ -366,7 +372,7 @@ void Shim::on_signals() {
   while (read(signals_.get(), &s, sizeof s) == sizeof s) {
     if (s.ssi_signo == SIGCHLD)
       child = true;
-    else if (s.ssi_pid == 0 || !alone_)  // 0: from outside of the task's pid namespace
+    else if (s.ssi_pid == 0 || realm_ != Realm::pid_namespace)  // 0: from outside of that
       on_outside_signal(s);
   }
   if (child) reap();
@@ -388,6 +394,8 @@ void Shim::reap() {
     if (pid <= 0) break;
     on_child(pid, status);
   }
+  // Whoever was adopted since the last time.
+  if (realm_ == Realm::signal_scope && phase_ == Phase::ending && children_left_) kill_all();
 }
 
 void Shim::on_child(pid_t pid, int status) {
@@ -553,10 +561,11 @@ void Shim::begin_stop(Cause cause, uint64_t grace_ms) {
     stop_cause_ = cause;
     let_run();
     if (grace_ms > 0) {
-      signal_session(main_.pid(), SIGTERM);
+      signal_session(realm_, main_.pid(), SIGTERM);
       // Interactive shells ignore TERM; that their terminal has gone they do understand.
-      if (cause == Cause::owner_gone && main_.has_terminal()) signal_session(main_.pid(), SIGHUP);
-      signal_session(main_.pid(), SIGCONT);  // one that stands still must see it
+      if (cause == Cause::owner_gone && main_.has_terminal())
+        signal_session(realm_, main_.pid(), SIGHUP);
+      signal_session(realm_, main_.pid(), SIGCONT);  // one that stands still must see it
     }
   }
   kill_at_ = std::min(kill_at_, monotonic_us() + grace_us(grace_ms));
@@ -564,7 +573,7 @@ void Shim::begin_stop(Cause cause, uint64_t grace_ms) {
 }
 
 void Shim::kill_all() {
-  if (alone_) return signal_all(SIGKILL);
+  if (alone_) return signal_all(realm_, SIGKILL);
   if (main_.pid() > 0) kill(main_.pid(), SIGKILL);
   for (auto& e : execs_)
     if (!e->ended) kill(e->session.pid(), SIGKILL);
@@ -760,7 +769,7 @@ void Shim::on_signal_request(LinkMessage& m) {
   if (!r.ok() || phase_ != Phase::running || r->signal <= 0 || r->signal > 64) return;
   if (r->signal == SIGCONT && pause_.active()) return;
   if (r->all && alone_)
-    signal_all(r->signal);
+    signal_all(realm_, r->signal);
   else if (main_.pid() > 0)
     kill(main_.pid(), r->signal);
 }
@@ -774,7 +783,7 @@ void Shim::on_pause(LinkMessage&) {
   if (phase_ != Phase::running || stop_cause_ != Cause::none)
     s.error = "the task is ending";
   else if (!alone_)
-    s.error = "the task has no pid namespace of its own";
+    s.error = "its processes cannot be told from others";
   else if (!pause_.active())
     s.error = pause_.stop();
   s.paused = pause_.active();

@@ -8,7 +8,9 @@
 
 #include "core/base/fd.h"
 #include "core/base/plan.h"
+#include "core/os/landlock.h"
 #include "daemon/exec/network.h"
+#include "daemon/exec/processes.h"
 #include "daemon/exec/seams.h"
 
 namespace codexos::exec {
@@ -21,6 +23,8 @@ struct ShimContext {
   Network network;
   const View* view = nullptr;  // where scratch space is; null: there is none
   std::vector<Fd> layers;      // what is held back, where the job has a disk limit
+  Realm realm = own_realm();
+  LandlockRuleset* wall = nullptr;  // that programs enter, inside of the shim's own; null: none
 };
 
 /// Returns only when the task is over and acknowledged; the caller _exits with it. By hand that is

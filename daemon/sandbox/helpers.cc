@@ -115,6 +115,21 @@ Result<std::unique_ptr<Helper>> Helpers::start(const View& view, bool own_units)
   return h;
 }
 
+Result<std::unique_ptr<Helper>> Helpers::start_alone() {
+  CODEXOS_ASSIGN(auto pair, socket_pair(SocketType::seqpacket));
+  SpawnOptions o;
+  o.path = options_.exec_path;
+  o.argv = {"codexos-exec", "--landlock"};
+  o.fds = {{pair.second.get(), 3}, {2, 2}};
+  o.new_session = true;
+  o.cwd = "/";
+  auto pid = spawn(o);  // reaped by main's SIGCHLD handler; it tells who it is
+  if (!pid.ok()) return std::move(pid).error().during("start " + options_.exec_path);
+  auto h = std::make_unique<Helper>();
+  CODEXOS_ASSIGN(h->link, Link::make(loop_, std::move(pair.first)));
+  return h;
+}
+
 Helper* Helpers::with_ahead(const std::string& key, const std::string& ahead) {
   for (const auto& h : pool_)
     if (h->key == key && h->ahead == ahead && h->link->alive()) return h.get();

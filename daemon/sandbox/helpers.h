@@ -77,6 +77,8 @@ class Helpers {
   void drop_ahead();
   /// A fresh helper for `view`, whatever is parked; as take().
   Result<std::unique_ptr<Helper>> start(const View& view, bool own_units);
+  /// `codexos-exec --landlock`, for one task without namespaces.
+  Result<std::unique_ptr<Helper>> start_alone();
   /// A start is under way, until done() is called as often.
   void start_begins() { ++starting_; }
   void start_done();

@@ -25,6 +25,16 @@ Result<std::unique_ptr<Helper>> Launcher::launch(const View& view, Job job,
   return helper;
 }
 
+Result<std::unique_ptr<Helper>> Launcher::launch_alone(LandlockPlan plan, Job job,
+                                                       const std::vector<Fd>& fds) {
+  CODEXOS_ASSIGN(auto helper, helpers_.start_alone());
+  plan.job = std::move(job);
+  std::vector<int> numbers;
+  for (const auto& fd : fds) numbers.push_back(fd.get());
+  helper->link->send(LinkType::job, plan, numbers);
+  return helper;
+}
+
 Status Launcher::mount_ahead(Helper& h, Overlay overlay, std::string ahead,
                              std::shared_ptr<void> hold) {
   std::vector<Fd> mapped;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/fd.h"
+#include "core/base/landlock_plan.h"
 #include "core/base/plan.h"
 #include "daemon/sandbox/helpers.h"
 #include "daemon/sandbox/idmap.h"
@@ -26,6 +27,9 @@ class Launcher {
   Result<std::unique_ptr<Helper>> launch(const View& view, Job job, const std::vector<Fd>& fds,
                                          Choice choice = Choice::parked,
                                          const std::string& ahead = {});
+  /// A task without namespaces: a process of its own, which nobody parks. `plan` without its job.
+  Result<std::unique_ptr<Helper>> launch_alone(LandlockPlan plan, Job job,
+                                               const std::vector<Fd>& fds);
   /// Has a parked helper mount the one overlay that its job will probably have, under that name.
   Status mount_ahead(Helper& h, Overlay overlay, std::string ahead, std::shared_ptr<void> hold);
   /// What was given as `hold` to the helper that launch() would take for this job; null: none.

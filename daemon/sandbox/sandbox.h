@@ -80,6 +80,12 @@ struct SeccompPrograms {
   std::string seal_told;  // instead of seal where there is a listener
 };
 Result<SeccompPrograms> seccomp_programs(wire::SeccompProfile p);
+/// What is loaded beside those for a task without namespaces.
+struct AlonePrograms {
+  std::string alone;
+  std::string guard;  // with a listener
+};
+Result<AlonePrograms> alone_programs();
 /// A call that was refused by a row that tells: "unshare CLONE_NEWUSER", and the row's reason.
 struct ToldCall {
   std::string what;

@@ -16,6 +16,11 @@
 //   learn  instead asks about every call that names a path (kNaming), for the task's programs only:
 //          the worker itself makes such calls.
 //
+//   alone  allows by default and refuses what only a namespace would make harmless (kAlone): for
+//          tasks without one (--isolation landlock), loaded with allow and deny.
+//   guard  allows by default and asks the task's keeper about modes and times (kGuarded,
+//          daemon/exec/path_guard.h), for the same tasks.
+//
 // Two for the refusals, because libseccomp drops a conditional denial in silence when the same
 // program also allows the call without conditions: TIOCSTI got through that way. The kernel runs
 // both and takes the stricter answer. Arguments are compared as the kernel reads them: an `int` on
@@ -366,6 +371,63 @@ constexpr Notified kNotified[] = {
      "who has taken rights from itself is not served: the worker would act with more"},
 };
 
+/// What a task without namespaces is refused, and with which errno: what would reach others of the
+/// same user, or what Landlock (ABI 6) leaves open.
+struct AloneRow {
+  int err;
+  const char* calls;
+  Why why;
+};
+constexpr AloneRow kAlone[] = {
+    {EPERM, "socket connect bind listen",
+     "Landlock does not stop connect(2) to the host's UNIX sockets: docker.sock, D-Bus, codexosd"},
+    {ENOSYS,
+     "shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open "
+     "mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr",
+     "without an IPC namespace they are those of the user's other programs"},
+    {EPERM, "chown fchown lchown fchownat", "Landlock leaves owners and groups of files open"},
+    {EOPNOTSUPP, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
+     "Landlock leaves attributes of files open"},
+    {ENOSYS, "utime utimes futimesat", "Landlock leaves times open; utimensat is judged"},
+    {ENOSYS, "inotify_init inotify_init1 inotify_add_watch",
+     "watches folders that may not be read, and its quota is the user's"},
+};
+
+/// The same, by argument.
+std::vector<Denial> alone_denials() {
+  std::vector<Denial> out;
+  constexpr uint64_t kTypeMask = 0xf;  // net/socket.h; the rest are flags
+  for (uint64_t type = 0; type <= kTypeMask; ++type)
+    if (type != SOCK_STREAM && type != SOCK_SEQPACKET)
+      out.push_back({In::both,
+                     EPERM,
+                     "socketpair",
+                     {{1, SCMP_CMP_MASKED_EQ, kTypeMask, type}},
+                     "one of a pair of datagram sockets can be sent from to any address: "
+                     "sendmsg(2), whose target sits in memory"});
+  constexpr uint64_t kOwnProcess = 0, kIoOwnProcess = 1;  // PRIO_PROCESS, IOPRIO_WHO_PROCESS
+  constexpr Why others = "without a pid namespace it reaches the user's other processes";
+  out.push_back({In::both, EPERM, "setpriority", {not_(0, kOwnProcess)}, others});
+  out.push_back({In::both, EPERM, "setpriority", {not_(1, 0)}, others});
+  out.push_back({In::both, EPERM, "ioprio_set", {not_(0, kIoOwnProcess)}, others});
+  out.push_back({In::both, EPERM, "ioprio_set", {not_(1, 0)}, others});
+  for (const char* call :
+       {"sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"})
+    out.push_back({In::both, EPERM, call, {not_(0, 0)}, others});
+  constexpr uint64_t kTypeOfIoctl = 0xff00;
+  for (const uint64_t type : {0x66, 0x58, 0x94, 0xf5, 0xbc})  // f, X, btrfs, f2fs, bcachefs
+    out.push_back({In::both,
+                   ENOTTY,
+                   "ioctl",
+                   {{1, SCMP_CMP_MASKED_EQ, kTypeOfIoctl, type << 8}},
+                   "flags, encryption and subvolumes of files that may only be read: Landlock "
+                   "judges ioctls of devices alone"});
+  return out;
+}
+
+/// What the keeper of such a task judges.
+constexpr const char* kGuarded = "chmod fchmod fchmodat fchmodat2=452 utimensat";
+
 /// What codexos-exec still does behind the allow-list: mounts, its root, its paths, its names.
 constexpr const char* kSetUp =
     "mount umount2 pivot_root open_tree=428 move_mount=429 fsopen=430 fsconfig=431 fsmount=432 "
@@ -539,6 +601,22 @@ Result<SeccompPrograms> compile(SeccompProfile p) {
   return out;
 }
 
+Result<AlonePrograms> compile_alone() {
+  AlonePrograms out;
+  CODEXOS_ASSIGN(const Filter alone, make_filter(SCMP_ACT_ALLOW));
+  const auto refuse = [](int err) { return SCMP_ACT_ERRNO(static_cast<unsigned>(err)); };
+  for (const auto& row : kAlone)
+    for (const auto& call : split(row.calls))
+      CODEXOS_TRY(add(alone.get(), refuse(row.err), call, {}));
+  for (const auto& d : alone_denials())
+    CODEXOS_TRY(add(alone.get(), refuse(d.err), d.call, d.when));
+  CODEXOS_ASSIGN(out.alone, export_bpf(alone.get()));
+  CODEXOS_ASSIGN(const Filter guard, make_filter(SCMP_ACT_ALLOW));
+  for (const auto& call : split(kGuarded)) CODEXOS_TRY(add(guard.get(), SCMP_ACT_NOTIFY, call, {}));
+  CODEXOS_ASSIGN(out.guard, export_bpf(guard.get()));
+  return out;
+}
+
 std::string_view name_of_answer(Answer a) {
   constexpr std::string_view kNames[] = {"allowed", "EPERM", "ENOSYS"};
   return kNames[static_cast<int>(a)];
@@ -557,6 +635,11 @@ Result<SeccompPrograms> seccomp_programs(SeccompProfile p) {
   static const std::array<Result<SeccompPrograms>, 2> kCompiled = {
       compile(SeccompProfile::default_), compile(SeccompProfile::nested)};
   return kCompiled.at(p == SeccompProfile::nested ? 1 : 0);
+}
+
+Result<AlonePrograms> alone_programs() {
+  static const Result<AlonePrograms> kCompiled = compile_alone();
+  return kCompiled;
 }
 
 std::optional<ToldCall> told_call(int number, uint64_t first) {

@@ -14,9 +14,6 @@ constexpr size_t kMaxName = 64;
 constexpr size_t kMaxStrings = 1 << 20;  // bytes of argv and env together; the kernel takes 2 MiB
 
 Error invalid(std::string message) { return Error{Code::invalid, std::move(message), {}}; }
-Error unsupported(const std::string& what) {
-  return Error{Code::unsupported, what + ": not available in this version", {}};
-}
 
 bool name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -98,8 +95,6 @@ Status check_network(const wire::TaskCreate& c) {
 }
 
 Status check_features(const wire::TaskCreate& c) {
-  if (c.isolation != wire::Isolation::full)
-    return unsupported("isolation " + std::string(name_of(c.isolation)));
   if (c.learn && c.seccomp == wire::SeccompProfile::nested)
     return invalid(
         "learn needs seccomp default: programs with a sandbox of their own want the only "

@@ -48,6 +48,9 @@ Status write_plan(const std::string& home, const std::vector<std::string>& argv)
   CODEXOS_TRY(make_dirs(home + "/tenants/default/tasks", 0700));
   wire::TaskCreate create = request_here(argv, cwd);
   CODEXOS_ASSIGN(Start start, planner.plan(create, geteuid(), getegid(), id, paths.layers()));
+  if (start.landlock)
+    return Error{Code::unsupported, "a plan by hand is for a task with namespaces",
+                 "CODEXOS_ISOLATION=full"};
   CODEXOS_TRY(create_task_files(paths, "", start.workspace.roots));
   for (const auto& root : start.workspace.roots)
     if (root.copied) CODEXOS_TRY(make_copy(root, {}));

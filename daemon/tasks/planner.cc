@@ -71,6 +71,17 @@ wire::PlanMount describe(const Mount& m) {
           m.target, access_of(m)};
 }
 
+wire::PlanMount describe_rule(const PathRule& r, const Workspace& w) {
+  wire::PlanMount m{std::string(name_of(r.role)), "landlock", r.path, r.path,
+                    std::string(name_of(r.access))};
+  for (const auto& root : w.roots)
+    if (root.copied && r.path == copy_of(root)) {
+      m.source = root.path;
+      m.access = "held back in a copy";
+    }
+  return m;
+}
+
 void remark_and_note(Start& start, const std::string& text) {
   start.remark_on(text);
   start.notes.push_back(text);
@@ -459,6 +470,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
     CODEXOS_ASSIGN(TaskCa ca, TaskCa::make(id));
     s.secrets.ca = std::make_shared<const TaskCa>(std::move(ca));
   }
+  const bool alone = create.isolation == wire::Isolation::landlock;
+  if (alone) CODEXOS_TRY(check_landlock(create, s));
 
   s.request = view_request(std::move(w.caller));
   s.request.seccomp = create.seccomp;
@@ -468,14 +481,18 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   s.request.cwd = create.cwd;
 
   if (!s.workspace.roots.empty()) {
-    CODEXOS_TRY(make_caches(s));
+    if (!alone) CODEXOS_TRY(make_caches(s));
     if (create.mode == wire::WorkspaceMode::overlay) {
       CODEXOS_ASSIGN(s.from, find_from(create, s.workspace.roots[0], s));
       for (size_t n = 0; n < s.workspace.roots.size(); ++n) {
         Root& root = s.workspace.roots[n];
         root.layer = layer_dir + "/" + std::to_string(n);
-        const std::string why = why_copy_of(root);
+        const std::string why = alone ? "isolation landlock" : why_copy_of(root);
         root.copied = !why.empty();
+        if (alone) {
+          root.task_uid = options_.task_host_uid;
+          root.task_gid = options_.task_host_gid;
+        }
         if (root.copied)
           s.notes.push_back("changes are held back in a copy of " + root.path + ": " + why);
       }
@@ -491,7 +508,9 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   s.job.task_id = id;
   s.job.reach_ports = create.reach;
   s.job.cwd = s.workspace.cwd;
-  CODEXOS_ASSIGN(s.job.mounts, make_job_mounts(s.request, *s.view, host_, s.notes));
+  std::vector<std::string> of_sockets;  // a task without namespaces connects to none
+  CODEXOS_ASSIGN(s.job.mounts,
+                 make_job_mounts(s.request, *s.view, host_, alone ? of_sockets : s.notes));
   std::map<std::string, std::string> env = create.env;
   env.insert(s.secrets.env.begin(), s.secrets.env.end());
   std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
@@ -501,11 +520,16 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   CODEXOS_TRY(limit(create, s));
   CODEXOS_TRY(put_ports(create, s.job));
   add_notice(create, s);
-  s.request.places = places_in_root(*s.view, s.job, host_);
+  if (alone) CODEXOS_TRY(turn_into_rules(layer_dir, env, s));
+  if (!alone) s.request.places = places_in_root(*s.view, s.job, host_);
   if (!s.request.places.empty()) {
     CODEXOS_ASSIGN(s.view, views_.get(s.request));
   }
   s.job.env = make_env(s.request, *s.view, s.job.mounts, env, id, s.job.cwd, host_);
+  if (alone) {
+    point_into_copy(s);
+    s.job.mounts.clear();  // rules now
+  }
   return s;
 }
 
@@ -537,7 +561,14 @@ wire::PlanView Planner::show(const wire::TaskCreate& create, const Start& start)
   p.timeout_ms = create.limits.timeout_ms;
   p.idle_timeout_ms = start.job.idle_timeout_ms;
   p.limits = start.held;
-  for (const auto& m : start.view->mounts) p.mounts.push_back(describe(m));
+  if (start.landlock) {
+    p.inside_uid =
+        start.landlock->plan.uid != 0 ? start.landlock->plan.uid : start.request.caller.uid;
+    for (const auto& r : start.landlock->plan.rules)
+      if (!r.shim_only) p.mounts.push_back(describe_rule(r, start.workspace));
+  }
+  for (const auto& m : start.landlock ? std::vector<Mount>() : start.view->mounts)
+    p.mounts.push_back(describe(m));
   for (const auto& m : start.job.mounts) {
     p.mounts.push_back(describe(m));
     for (const auto& root : start.workspace.roots)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/landlock_plan.h"
 #include "core/base/plan.h"
 #include "core/os/host_cache.h"
 #include "core/os/mount_table.h"
@@ -62,6 +63,13 @@ struct StoredCreate {
   }
 };
 
+/// Instead of a view, for a task without namespaces.
+struct LandlockStart {
+  LandlockPlan plan;        // its job comes with the start's
+  std::string private_dir;  // of the task's own home and scratch space
+  std::vector<Mount> home;  // what is put into the home; targets relative to it
+};
+
 struct Start {
   const View* view = nullptr;  // the cache's; valid until the next plan
   Job job;
@@ -80,6 +88,7 @@ struct Start {
   std::vector<wire::LimitHeld> held;
   bool in_cgroup = false;
   ViewRequest request;
+  std::optional<LandlockStart> landlock;
   StoredPolicy policy;
   // Variables of the caller that its policies pass on and the request does not carry: nothing else
   // is filled then.
@@ -167,6 +176,11 @@ class Planner {
   Status obey_policies(wire::TaskCreate& create, const Caller& caller, Start& start);
   Status hide(Start& start) const;
   Status limit(const wire::TaskCreate& create, Start& start) const;
+  // landlock_planner.cc
+  Status check_landlock(const wire::TaskCreate& create, const Start& start) const;
+  Status turn_into_rules(const std::string& layer_dir, std::map<std::string, std::string>& env,
+                         Start& start) const;
+  static void point_into_copy(Start& start);
   static void add_notice(const wire::TaskCreate& create, Start& start);
   std::vector<std::string> find_hidden(const policy::Names& patterns) const;
 

@@ -20,6 +20,7 @@
 #include "daemon/tasks/budgets.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/copy_mode.h"
+#include "daemon/tasks/landlock_start.h"
 
 namespace codexos::daemon {
 namespace {
@@ -178,7 +179,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.argv = start.job.argv;
   t.cwd = start.job.cwd;
   t.mode = c.mode;
-  t.isolation = "full";
+  t.isolation = name_of(start.landlock ? wire::Isolation::landlock : wire::Isolation::full);
   t.seccomp = name_of(start.request.seccomp);
   t.network = c.net == wire::Network::allow ? "by name" : std::string(name_of(c.net));
   t.net = net_of(c);
@@ -244,8 +245,13 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   // Of its processes only: the record is made without them.
   const auto& values = start.secrets.value_env;
   start.job.env.insert(start.job.env.end(), values.begin(), values.end());
+  if (start.landlock)
+    if (auto s = make_places(paths, *start.landlock, start.workspace.roots, p_.home); !s.ok())
+      return broken_start(std::move(s).error(), id);
   // The helper prepares while we write; it does not run the program before GO.
-  auto helper = p_.launcher.launch(*start.view, start.job, fds, Launcher::Choice::parked, ahead);
+  auto helper = start.landlock ? p_.launcher.launch_alone(start.landlock->plan, start.job, fds)
+                               : p_.launcher.launch(*start.view, start.job, fds,
+                                                    Launcher::Choice::parked, ahead);
   if (!helper.ok()) {
     p_.network.end(id, [](const NetTotals&) {});
     return broken_start(std::move(helper).error(), id);
@@ -255,8 +261,9 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   if (auto sockets = std::exchange(r->helper->network, {}))
     if (auto less = p_.network.take(id, *sockets); less.ok() && !less->empty())
       row.task.notes.push_back(*std::move(less));
-  r->again = std::make_unique<Again>(
-      Again{std::move(start.request), std::move(start.job), std::move(fds)});
+  if (!start.landlock)
+    r->again = std::make_unique<Again>(
+        Again{std::move(start.request), std::move(start.job), std::move(fds)});
   if (const PidInfo& p = r->helper->process; p.pid != 0) {
     row.shim_pid = p.pid;
     row.shim_start_time = p.start_time;
@@ -578,6 +585,14 @@ void Supervisor::park_ahead() {
   if (!stored.ok()) return;
   const auto view = p_.planner.likely_view(stored->create.caller_env, stored->uid, stored->gid);
   if (view.ok()) p_.helpers.prepare(**view);
+}
+
+std::vector<pid_t> Supervisor::keepers() const {
+  std::vector<pid_t> out;
+  for (const auto& [id, r] : tasks_)
+    if (is_alone(r->row) && r->row.shim_pid != 0)
+      out.push_back(static_cast<pid_t>(r->row.shim_pid));
+  return out;
 }
 
 std::vector<std::string> Supervisor::live_tasks() const {

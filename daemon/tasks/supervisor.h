@@ -171,6 +171,8 @@ class Supervisor {
   /// The next piece of it, of about `least` bytes; empty: the end.
   void patch_piece(const PatchPtr& patch, size_t least, std::function<void(std::string)> done);
 
+  /// The processes that tasks without namespaces descend from (daemon/exec/landlock_task.h).
+  std::vector<pid_t> keepers() const;
   size_t running() const;
   /// Tasks whose sandbox may still be there: what they are stacked on must stay.
   std::vector<std::string> live_tasks() const;

@@ -12,6 +12,7 @@
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/explain.h"
+#include "daemon/tasks/landlock_start.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/workspace/base.h"
 
@@ -424,6 +425,7 @@ void Supervisor::retire(const std::string& id) {
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   const TaskRow row = std::move(r->row);
   if (r->in_cgroup) drop_cgroup(id);
+  if (is_alone(row)) p_.worker.remove(private_dir(paths(row)));
   tasks_.erase(id);
   const bool empty = row.task.changes_state == "none" || row.task.changes_state == "direct";
   if (row.rm && (empty || row.task.changes_state == "applied")) {
@@ -453,14 +455,16 @@ void Supervisor::arm_deadline(Running& r, int64_t delay_ms, Cause cause) {
   });
 }
 
-/// The shim did not do what it was told: its end is the end of everything in its pid namespace.
+/// The shim did not do what it was told: its end is the end of everything in its pid namespace. The
+/// keeper of a task without one is told to see to that itself.
 void Supervisor::kill_shim(Running& r, Cause cause) {
   log_line(LogLevel::warning, "task " + r.row.task.id,
            "its sandbox does not answer and is killed: " + std::string(cause_row(cause).name));
   r.forced = cause;
   thaw_paused(r);
   if (r.helper && r.helper->pidfd) {
-    (void)syscall(SYS_pidfd_send_signal, r.helper->pidfd.get(), SIGKILL, nullptr, 0);
+    const int signo = is_alone(r.row) ? SIGUSR1 : SIGKILL;
+    (void)syscall(SYS_pidfd_send_signal, r.helper->pidfd.get(), signo, nullptr, 0);
     return;
   }
   r.helper.reset();  // a helper without a link ends

@@ -216,6 +216,25 @@ void list_entries(int dir, const std::string& path, MadeList& out) {
   }
 }
 
+/// To the task's own user. Folders before what is in them: nobody works there yet.
+Status give_all(int dir, const Root& root) {
+  for (const auto& name : names_in(dir)) {
+    if (fchownat(dir, name.c_str(), root.task_uid, root.task_gid, AT_SYMLINK_NOFOLLOW) < 0)
+      return errno_error("give " + name + " to the task", errno);
+    const Fd below = open_below(dir, name, O_RDONLY | O_DIRECTORY);
+    if (below) CODEXOS_TRY(give_all(below.get(), root));
+  }
+  return {};
+}
+
+Status give_copy(const Root& root) {
+  if (root.task_uid == 0) return {};
+  CODEXOS_ASSIGN(const Fd top, open_file(copy_of(root), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (fchown(top.get(), root.task_uid, root.task_gid) < 0)
+    return errno_error("give the copy to the task", errno);
+  return give_all(top.get(), root);
+}
+
 std::string list_path(const Root& root) { return root.layer + "/made"; }
 
 Result<MadeList> read_list(const Root& root) {
@@ -266,6 +285,8 @@ class Settler {
   Status put_whiteout(const std::string& path);
   Status finish_dirs();
   Status strip(const std::string& path, const struct stat& st);
+  /// What is the task's own belongs to the folder's owner when it has ended.
+  void take_back(struct stat& st) const;
 
   const Root& root_;
   Fd copy_, upper_;
@@ -280,6 +301,7 @@ void Settler::look(int dir, const std::string& path) {
     struct stat st {};
     if (fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) continue;
     const std::string below = path.empty() ? name : path + "/" + name;
+    take_back(st);
     now_[below] = st;
     if (!S_ISDIR(st.st_mode)) continue;
     Fd fd = open_below(dir, name, O_RDONLY | O_DIRECTORY);
@@ -288,6 +310,12 @@ void Settler::look(int dir, const std::string& path) {
       fd = open_below(dir, name, O_RDONLY | O_DIRECTORY);
     if (fd) look(fd.get(), below);
   }
+}
+
+void Settler::take_back(struct stat& st) const {
+  if (root_.task_uid == 0) return;
+  if (st.st_uid == root_.task_uid) st.st_uid = root_.owner_uid;
+  if (st.st_gid == root_.task_gid) st.st_gid = root_.owner_gid;
 }
 
 void Settler::need_parents(const std::string& path) {
@@ -336,6 +364,9 @@ Status Settler::link_files() {
     CODEXOS_TRY(strip(path, st));
     if (linkat(copy_.get(), path.c_str(), upper_.get(), path.c_str(), 0) < 0 && errno != EEXIST)
       return errno_error("keep " + path, errno);
+    if (root_.task_uid != 0 &&
+        fchownat(upper_.get(), path.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+      return errno_error("take back " + path, errno);
   }
   return {};
 }
@@ -374,6 +405,7 @@ Status Settler::finish_dirs() {
   }
   struct stat st {};
   if (fstat(copy_.get(), &st) < 0) return errno_error("stat the copy", errno);
+  take_back(st);
   return copy_facts(copy_.get(), upper_.get(), st);
 }
 
@@ -428,6 +460,7 @@ bool has_copy(const Root& root) {
 
 Status make_copy(const Root& root, const CopyOptions& o) {
   CODEXOS_TRY(Copier(root, o).run());
+  CODEXOS_TRY(give_copy(root));
   CODEXOS_TRY(write_list(root));
   pass_a_tick();
   return {};

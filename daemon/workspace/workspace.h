@@ -23,9 +23,10 @@ struct Root {
   uint32_t owner_uid = 0, owner_gid = 0;
   std::string layer;  // state/…/tasks/<id>/layers/<n>, holds upper/ and work/; empty in direct and
                       // read-only mode
-  std::vector<std::string> lowers;  // earlier tasks' upper folders, topmost first (--from); the
-                                    // real folder is not listed
-  bool copied = false;              // no overlay: the task works on layer/copy (copy.h)
+  std::vector<std::string> lowers;      // earlier tasks' upper folders, topmost first (--from); the
+                                        // real folder is not listed
+  bool copied = false;                  // no overlay: the task works on layer/copy (copy.h)
+  uint32_t task_uid = 0, task_gid = 0;  // whose the copy is while the task runs; 0: the owners'
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("role", s.role);
@@ -37,6 +38,8 @@ struct Root {
     v("layer", s.layer);
     v("lowers", s.lowers);
     v("copied", s.copied);
+    v("task_uid", s.task_uid);
+    v("task_gid", s.task_gid);
   }
 };
 struct Roots {  // stored as TaskRow::layers_json

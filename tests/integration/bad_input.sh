@@ -31,7 +31,7 @@ expect_error 125 '' codexos run 'fix the failing test'
 expect_error 125 'codexos run -- ls -l' codexos run ls -l
 
 step 'what has not landed is refused by name'
-for flag in '--secret X' '--max-tokens 5' '--max-cost $1' '--isolation landlock' '--tools a'; do
+for flag in '--secret X' '--max-tokens 5' '--max-cost $1' '--tools a'; do
   # shellcheck disable=SC2086
   expect_error 125 'not available in this version' codexos run $flag -- true
 done

@@ -41,7 +41,6 @@ constexpr Wrong kWrong[] = {
     {"profiles: {x: {limits: {pids: 1}}}\n", "p.yaml:1: profiles.x.limits.pids: '1' is less"},
     {"limits: {memory: 12}\n", "p.yaml:1: field \"limits.memory\" must be a string", "quotes"},
     {"secrets: [TOKEN]\n", "p.yaml:1: secrets: secrets: not available in this version"},
-    {"isolation: landlock\n", "p.yaml:1: isolation: isolation landlock: not available"},
     {"version: 2\n", "p.yaml:1: version: this version of codexos reads version 1"},
     {"allow: ['https://x.org/y']\n", "p.yaml:1: allow[0]: https://x.org/y: it is a URL", "x.org"},
     {"allow:\n  - good.org\n  - '@nothing'\n", "p.yaml:3: allow[1]: ", "groups"},

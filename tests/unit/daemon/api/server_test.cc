@@ -483,6 +483,30 @@ TEST_CASE("another user is refused") {
   CHECK(check->check(*got->sender, got->fds, shown).error().code == Code::denied);
 }
 
+TEST_CASE("who descends from a task without namespaces is refused, whatever else fits") {
+  auto check = PeerCheck::make(getuid());
+  REQUIRE(check.ok());
+  const auto asked = [&check] {
+    SenderId sender;
+    sender.pid = getpid();
+    sender.uid = getuid();
+    sender.pidfd = *open_pidfd(getpid());
+    std::vector<Fd> fds;
+    fds.push_back(Fd(open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)));
+    bool shown = false;
+    return check->check(sender, fds, shown);
+  };
+  CHECK(asked().ok());
+  check->keep_out([] { return std::vector<pid_t>{}; });
+  CHECK(asked().ok());
+  check->keep_out([] { return std::vector<pid_t>{1 << 30}; });
+  CHECK(asked().ok());
+  for (const pid_t keeper : {getppid(), getpid()}) {
+    check->keep_out([keeper] { return std::vector<pid_t>{keeper}; });
+    CHECK(asked().error().code == Code::denied);
+  }
+}
+
 TEST_CASE("a namespace that is shown must be ours") {
   const auto check = PeerCheck::make(getuid());
   REQUIRE(check.ok());

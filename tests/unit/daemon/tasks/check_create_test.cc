@@ -96,12 +96,6 @@ TEST_CASE("names follow the rule and cannot be taken for something else") {
   CHECK(check_create(c).ok());
 }
 
-TEST_CASE("what this version lacks is refused by name") {
-  auto c = good();
-  c.isolation = wire::Isolation::landlock;
-  CHECK(code_of(c) == Code::unsupported);
-}
-
 TEST_CASE("a network is asked for by rules that can be read") {
   auto c = good();
   c.net = wire::Network::allow;
