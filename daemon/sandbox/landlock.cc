@@ -44,6 +44,14 @@ constexpr Lacks kLacks[] = {
      },
      "--mode", "tasks of root have a user of their own, to whom your files do not belong",
      "--mode overlay works on a copy that does"},
+    {[](const wire::TaskCreate& c, bool) { return c.models; }, "--models", kNoNetwork, ""},
+    {[](const wire::TaskCreate& c, bool) {
+       return std::any_of(c.secrets.begin(), c.secrets.end(), [](const wire::SecretUse& use) {
+         return use.form != wire::SecretForm::value;
+       });
+     },
+     "--secret, --secret-file", "there is neither an egress nor a file system of its own",
+     "--secret-value gives it the value itself"},
     // Last: options above imply it.
     {[](const wire::TaskCreate& c, bool) { return c.net != wire::Network::none; }, "--net, --allow",
      kNoNetwork, "--net none"},

@@ -12,9 +12,9 @@ namespace codexos::daemon {
 namespace {
 
 /// The relay's side of the answers: shut when the gateway goes.
-class Answers {
+class ReplyBox {
  public:
-  explicit Answers(std::unique_ptr<Mailbox> box) : box_(std::move(box)) {}
+  explicit ReplyBox(std::unique_ptr<Mailbox> box) : box_(std::move(box)) {}
   void post(Mailbox::Letter letter) {
     const std::lock_guard lock(mutex_);
     if (box_) box_->post(std::move(letter));
@@ -29,20 +29,20 @@ class Answers {
   std::mutex mutex_;
   std::unique_ptr<Mailbox> box_;
 };
-using AnswersPtr = std::shared_ptr<Answers>;
+using ReplyBoxPtr = std::shared_ptr<ReplyBox>;
 
 /// Shuts them with the first of the seams that goes.
-struct AnswersUser {
-  explicit AnswersUser(AnswersPtr a) : answers(std::move(a)) {}
-  AnswersUser(const AnswersUser&) = delete;
-  AnswersUser& operator=(const AnswersUser&) = delete;
-  ~AnswersUser() { answers->shut(); }
-  AnswersPtr answers;
+struct ReplyBoxUser {
+  explicit ReplyBoxUser(ReplyBoxPtr a) : answers(std::move(a)) {}
+  ReplyBoxUser(const ReplyBoxUser&) = delete;
+  ReplyBoxUser& operator=(const ReplyBoxUser&) = delete;
+  ~ReplyBoxUser() { answers->shut(); }
+  ReplyBoxPtr answers;
 };
 
 class DeskLedger final : public Ledger {
  public:
-  DeskLedger(ModelDesk& desk, AnswersPtr answers) : desk_(desk), user_(std::move(answers)) {}
+  DeskLedger(ModelDesk& desk, ReplyBoxPtr answers) : desk_(desk), user_(std::move(answers)) {}
   void reserve(const Charge& charge, Done done) override {
     desk_.reserve(charge, [answers = user_.answers, done = std::move(done)](Result<Grant> grant) {
       answers->post([done, grant = std::move(grant)] { done(grant); });
@@ -52,12 +52,12 @@ class DeskLedger final : public Ledger {
 
  private:
   ModelDesk& desk_;
-  AnswersUser user_;
+  ReplyBoxUser user_;
 };
 
 class DeskKeys final : public Keys {
  public:
-  DeskKeys(ModelDesk& desk, AnswersPtr answers) : desk_(desk), user_(std::move(answers)) {}
+  DeskKeys(ModelDesk& desk, ReplyBoxPtr answers) : desk_(desk), user_(std::move(answers)) {}
   void find(const std::string&, const std::string& name, Done done) override {
     desk_.find_key(name, [answers = user_.answers, done = std::move(done)](Result<Secret> key) {
       // Letters are copied, keys are not.
@@ -68,7 +68,7 @@ class DeskKeys final : public Keys {
 
  private:
   ModelDesk& desk_;
-  AnswersUser user_;
+  ReplyBoxUser user_;
 };
 
 }  // namespace
@@ -82,7 +82,7 @@ Result<std::unique_ptr<ModelDesk>> ModelDesk::make(Loop& loop, const Vault& vaul
 MakeModelSeams ModelDesk::seams(std::string tenant) {
   return [this, tenant = std::move(tenant)](Loop& relay) -> Result<ModelSeams> {
     CODEXOS_ASSIGN(auto box, Mailbox::make(relay, "model answers"));
-    const auto answers = std::make_shared<Answers>(std::move(box));
+    const auto answers = std::make_shared<ReplyBox>(std::move(box));
     ModelSeams s;
     s.ledger = std::make_unique<DeskLedger>(*this, answers);
     s.keys = std::make_unique<DeskKeys>(*this, answers);

@@ -458,7 +458,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   ask_for_hosts(s.secrets.hosts, create);
   if (create.models) {
     if (create.net == wire::Network::host)
-      return Error{Code::invalid, "with --net host there is no model gateway", "without --net host"};
+      return Error{Code::invalid, "with --net host there is no model gateway",
+                   "without --net host"};
     create.net = wire::Network::allow;
     create.allow.emplace_back(kModelsHost);
   }
