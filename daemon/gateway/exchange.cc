@@ -94,7 +94,7 @@ std::string one_line(std::string s) {
 }  // namespace
 
 Exchange::Exchange(const ExchangeParts& parts, uint64_t number, std::string task,
-                   ProvidersPtr providers, Route route, ClientConnection& client,
+                   ProvidersPtr providers, ModelRoute route, ClientConnection& client,
                    http::Request request, std::function<void()> on_end)
     : p_(parts),
       number_(number),

@@ -42,7 +42,7 @@ class Exchange final : public UpstreamSink {
  public:
   /// `on_end` is called once, when the answer was given to the client.
   Exchange(const ExchangeParts& parts, uint64_t number, std::string task, ProvidersPtr providers,
-           Route route, ClientConnection& client, http::Request request,
+           ModelRoute route, ClientConnection& client, http::Request request,
            std::function<void()> on_end);
   ~Exchange() override;
 
@@ -80,7 +80,7 @@ class Exchange final : public UpstreamSink {
   uint64_t number_;
   std::string task_;
   ProvidersPtr providers_;
-  Route route_;
+  ModelRoute route_;
   ClientConnection* client_;
   http::Request request_;
   std::function<void()> on_end_;

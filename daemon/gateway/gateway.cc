@@ -93,7 +93,7 @@ void Gateway::route(Client& client, http::Request request) {
   if (!found)
     return refuse(says_anthropic ? Dialect::anthropic : Dialect::openai, ApiProblem::unknown_path,
                   "nothing is served at " + request.path);
-  Route route = *found;
+  ModelRoute route = *found;
   if (says_anthropic && route.endpoint == Endpoint::models) route.dialect = Dialect::anthropic;
   const bool head = request.method == "HEAD" && route.method == "GET";
   if (request.method != route.method && !head)

@@ -12,12 +12,12 @@ using json::Value;
 constexpr std::string_view kModels = "/models";
 
 constexpr std::array kRoutes{
-    Route{Endpoint::chat, Dialect::openai, "POST", "/chat/completions"},
-    Route{Endpoint::responses, Dialect::openai, "POST", "/responses"},
-    Route{Endpoint::embeddings, Dialect::openai, "POST", "/embeddings"},
-    Route{Endpoint::messages, Dialect::anthropic, "POST", "/messages"},
-    Route{Endpoint::count_tokens, Dialect::anthropic, "POST", "/messages/count_tokens"},
-    Route{Endpoint::models, Dialect::openai, "GET", kModels},
+    ModelRoute{Endpoint::chat, Dialect::openai, "POST", "/chat/completions"},
+    ModelRoute{Endpoint::responses, Dialect::openai, "POST", "/responses"},
+    ModelRoute{Endpoint::embeddings, Dialect::openai, "POST", "/embeddings"},
+    ModelRoute{Endpoint::messages, Dialect::anthropic, "POST", "/messages"},
+    ModelRoute{Endpoint::count_tokens, Dialect::anthropic, "POST", "/messages/count_tokens"},
+    ModelRoute{Endpoint::models, Dialect::openai, "GET", kModels},
 };
 
 /// Content whose tokens are bounded by its bytes.
@@ -126,18 +126,18 @@ Status read_limits(ModelRequest& r) {
 
 // ---- routes -----------------------------------------------------------------------------------
 
-std::optional<Route> find_route(std::string_view path) {
+std::optional<ModelRoute> find_route(std::string_view path) {
   if (path.empty() || path == "/" || path == "/v1" || path == "/v1/")
-    return Route{Endpoint::hello, Dialect::openai, "GET", ""};
+    return ModelRoute{Endpoint::hello, Dialect::openai, "GET", ""};
   if (path.substr(0, 4) == "/v1/") path.remove_prefix(3);
   for (const auto& row : kRoutes)
     if (row.target == path) {
-      Route r = row;
+      ModelRoute r = row;
       if (r.endpoint == Endpoint::models) r.target = {};
       return r;
     }
   if (path.size() > kModels.size() + 1 && path.substr(0, kModels.size() + 1) == "/models/")
-    return Route{Endpoint::models, Dialect::openai, "GET", path.substr(kModels.size() + 1)};
+    return ModelRoute{Endpoint::models, Dialect::openai, "GET", path.substr(kModels.size() + 1)};
   return std::nullopt;
 }
 

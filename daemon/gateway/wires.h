@@ -35,7 +35,7 @@ constexpr auto enum_names(Endpoint) {
                     EnumName{Endpoint::count_tokens, "count_tokens"}};
 }
 
-struct Route {
+struct ModelRoute {
   Endpoint endpoint = Endpoint::hello;
   Dialect dialect = Dialect::openai;
   std::string_view method;
@@ -43,7 +43,7 @@ struct Route {
 };
 /// By path; the caller looks at the method. With and without /v1 in front, since clients differ in
 /// what they take for the base URL.
-std::optional<Route> find_route(std::string_view path);
+std::optional<ModelRoute> find_route(std::string_view path);
 
 /// What stands in a request.
 struct ModelRequest {
