@@ -3,10 +3,15 @@
 // by an argument: those are seen in /proc and stay in the shell's history.
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 
 #include "cli/client.h"
 #include "cli/commands/all.h"
@@ -24,27 +29,43 @@ namespace codexos::cli {
 namespace {
 
 constexpr size_t kMaxValue = 64 << 10;
+constexpr size_t kMaxLine = 4095;  // of a terminal, which drops what follows (termios(3))
 
-/// The terminal shows nothing of what is typed, while it lives.
+volatile sig_atomic_t got_signal = 0;
+void note_signal(int signal) { got_signal = signal; }
+
+/// The terminal shows nothing of what is typed, while it lives. A signal that ends us meanwhile
+/// waits until the terminal is again as it was.
 class NoEcho {
  public:
   explicit NoEcho(int fd) : fd_(fd), on_(tcgetattr(fd, &before_) == 0) {
     if (!on_) return;
+    struct sigaction note {};
+    note.sa_handler = note_signal;  // no SA_RESTART: read(2) comes back
+    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &note, &actions_[i]);
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     tcsetattr(fd_, TCSAFLUSH, &quiet);
   }
   ~NoEcho() {
-    if (on_) tcsetattr(fd_, TCSAFLUSH, &before_);
+    if (!on_) return;
+    tcsetattr(fd_, TCSAFLUSH, &before_);
+    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &actions_[i], nullptr);
+    if (got_signal != 0) (void)raise(got_signal);
   }
   NoEcho(const NoEcho&) = delete;
   NoEcho& operator=(const NoEcho&) = delete;
 
  private:
+  static constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+  std::array<struct sigaction, kSignals.size()> actions_{};
   int fd_;
   termios before_{};
   bool on_;
 };
+
+/// Who reads or prints a value leaves no core file with it, and is not looked into by others.
+void keep_private() { prctl(PR_SET_DUMPABLE, 0); }
 
 /// A line of a terminal, or all of a file. The last line's end is not part of it.
 Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char* prompt) {
@@ -55,6 +76,7 @@ Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char
   } else if (!ctx.open_at_start[0]) {
     return Error{Code::invalid, "stdin is closed: no value can be read", "--file FILE"};
   }
+  keep_private();
   const int fd = file ? file.get() : STDIN_FILENO;
   const bool terminal = isatty(fd) == 1;
   std::optional<NoEcho> quiet;
@@ -66,19 +88,37 @@ Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char
   size_t size = 0;
   while (size < text.size()) {
     const ssize_t n = read(fd, text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("read " + path, errno);
+    if (n < 0 && errno == EINTR && got_signal == 0) continue;
+    if (n < 0) {
+      const int error = errno;
+      wipe(text);
+      return errno_error("read " + path, error);
+    }
     size += static_cast<size_t>(n);
     if (n == 0 || (terminal && text[size - 1] == '\n')) break;
   }
   if (terminal) (void)!write(STDERR_FILENO, "\n", 1);
+  const bool cut = terminal && size >= kMaxLine;
   if (size > 0 && text[size - 1] == '\n') --size;
   Secret out(std::string_view(text).substr(0, size));
   wipe(text);
+  if (cut)
+    return Error{Code::invalid, "a terminal takes no line of more than 4095 characters",
+                 "--file FILE, or a pipe"};
   if (out.view().size() > kMaxValue)
     return Error{Code::invalid, "the value is longer than 64 KiB", {}};
   if (out.empty()) return Error{Code::invalid, "no value was given", "codexos secret --help"};
   return out;
+}
+
+/// A new one. On a terminal twice: who mistypes it unseen would never get at his secrets again.
+Result<Secret> read_passphrase(const Invocation& inv, const Context& ctx) {
+  CODEXOS_ASSIGN(Secret value, read_secret(inv, ctx, "new passphrase (not shown): "));
+  if (inv.value("file", "-") != "-" || isatty(STDIN_FILENO) != 1) return value;
+  CODEXOS_ASSIGN(const Secret again, read_secret(inv, ctx, "the same again: "));
+  if (again.view() != value.view())
+    return Error{Code::invalid, "these are two different passphrases: nothing was changed", {}};
+  return value;
 }
 
 std::string secret_path(const std::string& name, std::string_view verb = "") {
@@ -185,6 +225,7 @@ Result<int> list_secrets(Context& ctx, const Invocation&) {
 
 Result<int> show_secret(Context& ctx, const Invocation& inv) {
   Client client(ctx);
+  keep_private();
   if (!inv.has("reveal")) {
     CODEXOS_ASSIGN(const auto list,
                    client.fetch<wire::SecretList>(Request{"GET", "/v1/secrets", {}, {}}));
@@ -244,7 +285,7 @@ Result<int> protect_vault(Context& ctx, const Invocation& inv) {
     return Error{Code::invalid, "one of --passphrase, --key-file and --credential is needed", {}};
   Secret value;
   if (body.source == wire::KeySource::passphrase) {
-    CODEXOS_ASSIGN(value, read_secret(inv, ctx, "new passphrase (not shown): "));
+    CODEXOS_ASSIGN(value, read_passphrase(inv, ctx));
     body.passphrase = value.view();
   }
   auto reply = send(ctx, "POST", "/v1/vault/protect", body);

@@ -47,6 +47,8 @@ class Builder : public nlohmann::json_sax<Value> {
     // The library's text: "[json.exception.parse_error.101] parse error at line 1, column 2: ...".
     std::string_view text = e.what();
     if (const size_t at = text.find("] "); at != std::string_view::npos) text.remove_prefix(at + 2);
+    // What it had read last may be a secret, and errors are shown and logged.
+    text = text.substr(0, text.find("; last read: "));
     return fail(std::string(text) + " (byte " + std::to_string(position) + ")");
   }
 

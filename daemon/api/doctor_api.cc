@@ -3,9 +3,19 @@
 #include "core/base/clock.h"
 #include "daemon/api/api.h"
 #include "daemon/doctor/checks.h"
+#include "daemon/tasks/vault.h"
 
 namespace codexos::daemon {
 namespace {
+
+/// "3, kept by a key file".
+std::string describe_vault(const wire::Vault& v) {
+  constexpr std::string_view kKeptBy[] = {"a key file", "a passphrase", "a systemd credential"};
+  if (v.state == wire::VaultState::empty) return "none";
+  return std::to_string(v.secrets) + ", kept by " +
+         std::string(kKeptBy[static_cast<size_t>(v.source)]) +
+         (v.state == wire::VaultState::locked ? ", locked" : "");
+}
 
 /// What only the loop may look at, once the slow part is done: helpers are parked meanwhile.
 void add_own_facts(ApiParts& parts, HostFacts& f) {
@@ -14,6 +24,9 @@ void add_own_facts(ApiParts& parts, HostFacts& f) {
   f.helpers.parked = parts.helpers.parked();
   if (const Status s = parts.helpers.last_error(); !s.ok()) f.helpers.error = s.error().message;
   if (const Status s = parts.store.check(); !s.ok()) f.state.database = s.error().message;
+  const wire::Vault vault = parts.vault.describe();
+  f.state.vault = describe_vault(vault);
+  f.state.broken_vault = vault.detail;
   f.clock.stepped_us = clock_offset_us() - parts.clock_offset_us;
 }
 

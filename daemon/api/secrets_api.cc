@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Secrets and their vault. Values come in bodies and leave in one answer only; they are in no URL,
-// no log line and no event.
+// no log line and no event. What they passed through is overwritten: the heap by wiped_memory.cc,
+// our own copies here, and the stack below us.
 #include "daemon/api/api.h"
 #include "daemon/tasks/vault.h"
 
@@ -9,13 +10,23 @@ namespace {
 
 std::string secret_of(const Call& call) { return std::string(call.param(0)); }
 
+/// Decoders leave short texts, and the ends of long ones, in frames that are not used any more.
+[[gnu::noinline]] void wipe_stack_below() {
+  char below[48 << 10];
+  explicit_bzero(below, sizeof below);
+}
+
 Result<wire::Secret> put(ApiParts& parts, const Call& call) {
   CODEXOS_ASSIGN(auto body, decode_body<wire::SecretPut>(call));
   auto out = parts.vault.set(secret_of(call), body);
   wipe(body.value);
   return out;
 }
-void put_secret(ApiParts& parts, const CallPtr& call) { answer(*call, put(parts, *call)); }
+void put_secret(ApiParts& parts, const CallPtr& call) {
+  const auto out = put(parts, *call);
+  wipe_stack_below();
+  answer(*call, out);
+}
 
 Result<wire::Secret> rotate(ApiParts& parts, const Call& call) {
   CODEXOS_ASSIGN(auto body, decode_body<wire::SecretValue>(call));
@@ -23,7 +34,11 @@ Result<wire::Secret> rotate(ApiParts& parts, const Call& call) {
   wipe(body.value);
   return out;
 }
-void rotate_secret(ApiParts& parts, const CallPtr& call) { answer(*call, rotate(parts, *call)); }
+void rotate_secret(ApiParts& parts, const CallPtr& call) {
+  const auto out = rotate(parts, *call);
+  wipe_stack_below();
+  answer(*call, out);
+}
 
 Result<wire::SecretValue> revealed(ApiParts& parts, const Call& call) {
   CODEXOS_ASSIGN(const OpenSecret secret, parts.vault.reveal(secret_of(call)));
@@ -33,6 +48,7 @@ void reveal_secret(ApiParts& parts, const CallPtr& call) {
   auto out = revealed(parts, *call);
   answer(*call, out);
   if (out.ok()) wipe(out->value);
+  wipe_stack_below();
 }
 
 void remove_secret(ApiParts& parts, const CallPtr& call) {
@@ -71,6 +87,8 @@ void unlock_vault(ApiParts& parts, const CallPtr& call) {
   parts.vault.unlock(std::move(body->passphrase), [&parts, call](const Status& s) {
     if (!call->gone()) answer_vault(parts, *call, s);
   });
+  wipe(body->passphrase);  // short text is copied
+  wipe_stack_below();
 }
 
 void protect_vault(ApiParts& parts, const CallPtr& call) {
@@ -79,6 +97,8 @@ void protect_vault(ApiParts& parts, const CallPtr& call) {
   parts.vault.protect(*std::move(body), [&parts, call](const Status& s) {
     if (!call->gone()) answer_vault(parts, *call, s);
   });
+  wipe(body->passphrase);
+  wipe_stack_below();
 }
 
 }  // namespace

@@ -330,7 +330,9 @@ class ServerImpl final : public Server {
       auto got = receive(fd, buf, sizeof buf, again);
       if (again) return;
       if (!got.ok() || got->bytes == 0) return drop(*now);
-      if (!on_bytes(*now, std::string_view(buf, got->bytes), *got)) return;
+      const bool more = on_bytes(*now, std::string_view(buf, got->bytes), *got);
+      explicit_bzero(buf, got->bytes);  // there may be a secret in it
+      if (!more) return;
     }
   }
 

@@ -58,7 +58,9 @@ struct StateFacts {
   uint64_t free_bytes = 0;
   uint64_t inodes = 0, free_inodes = 0;  // 0 inodes: the file system does not count them
   SocketState socket_state = SocketState::absent;
-  std::string database;  // what is wrong with it; empty: nothing, or not known
+  std::string database;      // what is wrong with it; empty: nothing, or not known
+  std::string vault;         // how secrets are kept; empty: not known, no daemon runs
+  std::string broken_vault;  // why it does not open; empty: it does
 };
 
 struct ClockFacts {

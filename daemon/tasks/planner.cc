@@ -517,6 +517,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
+  CODEXOS_TRY(keep_off_the_disk(create.secrets, s.job));
   CODEXOS_TRY(hide(s));
   CODEXOS_TRY(limit(create, s));
   CODEXOS_TRY(put_ports(create, s.job));

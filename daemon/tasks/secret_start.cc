@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/tasks/secret_start.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/base/id.h"
+#include "core/base/path.h"
 #include "daemon/egress/injection.h"
 #include "daemon/tasks/vault.h"
 
@@ -84,8 +86,12 @@ class Giver {
 
   Status give_file(const OpenSecret& secret, wire::SecretUse& use) {
     if (use.target.empty()) use.target = std::string(kSecretsInside) + "/" + use.name;
-    if (use.target[0] != '/')
-      return Error{Code::invalid, "the file's path must be absolute: " + use.target, {}};
+    if (use.target[0] != '/' || use.target == "/" || normal_path(use.target) != use.target)
+      return Error{
+          Code::invalid, "the file's path must be absolute, without . and ..: " + use.target, {}};
+    if (!files_.insert(use.target).second)
+      return Error{Code::invalid, "the file " + use.target + " is given twice",
+                   "--secret-file " + use.name + "=/other/path"};
     Mount m;
     m.kind = MountKind::file;
     m.role = MountRole::shown;
@@ -99,7 +105,7 @@ class Giver {
   const wire::TaskCreate& create_;
   const Vault& vault_;
   SecretParts out_;
-  std::set<std::string> variables_;
+  std::set<std::string> variables_, files_;
 };
 
 }  // namespace
@@ -108,6 +114,26 @@ Result<SecretParts> give_secrets(const wire::TaskCreate& create, const Vault* va
   if (create.secrets.empty()) return SecretParts{};
   if (vault == nullptr) return Error{Code::unavailable, "there is no vault here", {}};
   return Giver(create, *vault).run();
+}
+
+Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job) {
+  for (const wire::SecretUse& use : uses) {
+    if (use.form != wire::SecretForm::file) continue;
+    const auto covers = [&use](const std::string& folder) {
+      return path_within(use.target, folder);
+    };
+    const auto is_shown = [&](const Mount& m) {
+      return m.kind == MountKind::bind && covers(m.target);
+    };
+    const auto is_held = [&](const Overlay& o) { return covers(o.target); };
+    if (std::any_of(job.mounts.begin(), job.mounts.end(), is_shown) ||
+        std::any_of(job.overlays.begin(), job.overlays.end(), is_held))
+      return Error{Code::invalid,
+                   "secret " + use.name + ": " + use.target +
+                       " lies in the workspace or in a folder that is shown, and so on the disk",
+                   "--secret-file " + use.name};
+  }
+  return {};
 }
 
 }  // namespace codexos::daemon

@@ -46,4 +46,7 @@ inline constexpr const char* kSecretsInside = "/run/codexos/secrets";
 /// not_found: no such secret; denied: the vault is locked or broken.
 Result<SecretParts> give_secrets(const wire::TaskCreate& create, const Vault* vault);
 
+/// That no file of a secret comes to lie where the host keeps files: in what `job` shows of it.
+Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job);
+
 }  // namespace codexos::daemon

@@ -69,6 +69,18 @@ Status check_value(std::string_view value) {
   return {};
 }
 
+/// A header's value has one line: who could put a line end into it could add headers (RFC
+/// 9110, 5.5).
+Status check_fits(std::string_view value, const wire::SecretBinding& b) {
+  const bool one_line = std::none_of(value.begin(), value.end(), [](char c) {
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+  });
+  if (b.hosts.empty() || one_line) return {};
+  return Error{Code::invalid,
+               "the value has control characters or more than one line, which no header can hold",
+               "without --host: for --secret-file and --secret-value"};
+}
+
 void add_length_prefixed(std::string& out, std::string_view text) {
   out += std::to_string(text.size());
   out += ':';
@@ -148,21 +160,25 @@ Result<Vault::Mark> Vault::mark_of(const MasterKey& key, const std::vector<Secre
   return Mark{hex_of(key.id), hex_of(mac)};
 }
 
+Error Vault::cannot_prove(Error e) const {
+  return std::move(e)
+      .during("the stored secrets cannot be proved: " + anchor_path())
+      .with_hint("after a restore: codexos secret accept");
+}
+
 /// That the rows are those that were written last.
 Status Vault::verify() {
   auto text = read_file(anchor_path());
-  if (!text.ok())
-    return std::move(text)
-        .error()
-        .during("the stored secrets cannot be proved")
-        .with_hint("after a restore: codexos secret accept");
-  CODEXOS_ASSIGN(const Anchor anchor, json::decode<Anchor>(*text, json::Unknown::refuse));
+  if (!text.ok()) return cannot_prove(std::move(text).error());
+  auto anchor = json::decode<Anchor>(*text, json::Unknown::refuse);
+  if (!anchor.ok()) return cannot_prove(std::move(anchor).error());
   for (const MasterKey& key : keys_) {
     CODEXOS_ASSIGN(const Mark found, mark_of(key, rows_));
-    if (found != anchor.now && found != anchor.before) continue;
+    if (found != anchor->now && found != anchor->before) continue;
     committed_ = found;
-    if (anchor.now != anchor.before) CODEXOS_TRY(write_anchor(found, found));
-    return drop_unused_keys();
+    if (anchor->now != anchor->before) settle_anchor();
+    drop_unused_keys();
+    return {};
   }
   const std::string damaged = damaged_rows();
   return Error{Code::invalid,
@@ -185,16 +201,17 @@ std::string Vault::damaged_rows() const {
   return names;
 }
 
-/// A change of the master key that a crash cut short: the key that seals the rows stays.
-Status Vault::drop_unused_keys() {
-  if (keys_.size() < 2) return {};
+/// After a change of the master key, or one that a crash cut short: the key that seals the rows
+/// stays. Where the disk refuses that, the other one goes the next time.
+void Vault::drop_unused_keys() {
+  if (keys_.size() < 2) return;
   const auto used = std::find_if(keys_.begin(), keys_.end(), [this](const MasterKey& key) {
     return hex_of(key.id) == committed_.key_id;
   });
-  MasterKey kept = std::move(*used);
-  keys_.clear();
-  keys_.push_back(std::move(kept));
-  return write_keys();
+  if (used == keys_.end()) return;
+  std::iter_swap(keys_.begin(), used);
+  keys_.erase(keys_.begin() + 1, keys_.end());
+  if (auto s = write_keys(); !s.ok()) log_line(LogLevel::warning, "vault", s.error().message);
 }
 
 // ---- keys
@@ -245,8 +262,13 @@ Status Vault::usable() const {
   return Error{Code::not_found, "there are no secrets", "codexos secret set NAME"};
 }
 
-Status Vault::ready_to_write() {
+Status Vault::not_busy() const {
   if (busy_) return Error{Code::conflict, "the vault's key is being changed just now", "try again"};
+  return {};
+}
+
+Status Vault::ready_to_write() {
+  CODEXOS_TRY(not_busy());
   return state_ == wire::VaultState::empty ? first_key() : usable();
 }
 
@@ -316,6 +338,7 @@ Result<wire::Secret> Vault::set(const std::string& name, const wire::SecretPut& 
   CODEXOS_TRY(check_value(body.value));
   wire::SecretBinding binding = body.binding;
   CODEXOS_TRY(check_binding(binding));
+  CODEXOS_TRY(check_fits(body.value, binding));
   CODEXOS_TRY(ready_to_write());
   SecretRow row;
   row.name = name;
@@ -332,6 +355,8 @@ Result<wire::Secret> Vault::rotate(const std::string& name, std::string_view val
   const SecretRow* old = find(name);
   if (old == nullptr)
     return Error{Code::not_found, "there is no secret " + name, "codexos secret list"};
+  CODEXOS_ASSIGN(const wire::Secret now, to_wire(*old));
+  CODEXOS_TRY(check_fits(value, now.binding));
   return store_value(*old, value);
 }
 
@@ -381,11 +406,13 @@ wire::Vault Vault::describe() const {
 
 Status Vault::lock() {
   CODEXOS_TRY(usable());
+  CODEXOS_TRY(not_busy());  // protect() wraps these keys next, and would wrap none
   if (file_.source != wire::KeySource::passphrase)
     return Error{Code::conflict, "without a passphrase the vault opens by itself",
                  "codexos secret protect --passphrase"};
   keys_.clear();
   state_ = wire::VaultState::locked;
+  changed();  // nobody keeps values that it gave
   return {};
 }
 
@@ -400,13 +427,15 @@ Status Vault::accept() {
     return Error{Code::conflict, "these do not open, and cannot be accepted: " + damaged,
                  "restore them from a backup"};
   for (const SecretRow& row : rows_)
-    if (row.sealed.find(hex_of(keys_.front().id)) == row.sealed.npos)
+    if (const auto sealed = from_hex(row.sealed);
+        !sealed.ok() || key_id_of(*sealed) != keys_.front().id)
       return Error{Code::conflict, row.name + " is sealed by an older master key", {}};
   CODEXOS_ASSIGN(const Mark now, mark_of(keys_.front(), rows_));
   CODEXOS_TRY(write_anchor(now, now));
   committed_ = now;
   state_ = wire::VaultState::open;
   broken_.clear();
+  changed();
   return {};
 }
 
@@ -432,8 +461,7 @@ Status Vault::rekey() {
     (void)write_keys();
     return s;
   }
-  p_.after_commit.add([this] { (void)drop_unused_keys(); },
-                      [this](const Error&) { (void)drop_unused_keys(); });
+  p_.after_commit.add([this] { drop_unused_keys(); }, [this](const Error&) { drop_unused_keys(); });
   return {};
 }
 

@@ -49,7 +49,8 @@ class Vault {
   /// Reads keys and rows, once, at the daemon's start. What is wrong makes it broken, not the
   /// daemon fail: tasks without secrets need none of it.
   void open();
-  /// Called when other values are on the disk, and when the vault was unlocked.
+  /// Called when other values are on the disk, and when the vault was locked or unlocked: whoever
+  /// keeps values asks for them again.
   void on_change(std::function<void()> fn) { on_change_ = std::move(fn); }
   wire::Vault describe() const;
 
@@ -91,6 +92,7 @@ class Vault {
     }
   };
   Status usable() const;
+  Status not_busy() const;
   Status ready_to_write();
   Status first_key();
   Result<std::vector<MasterKey>> open_now();
@@ -101,7 +103,8 @@ class Vault {
   Result<wire::Secret> store_value(SecretRow row, std::string_view value);
   Status write_rows(const std::vector<SecretRow>& put, const std::string& removed);
   static Result<Mark> mark_of(const MasterKey& key, const std::vector<SecretRow>& rows);
-  Status drop_unused_keys();
+  void drop_unused_keys();
+  Error cannot_prove(Error e) const;
   Status write_keys();
   Status write_anchor(const Mark& now, const Mark& before) const;
   void settle_anchor();
