@@ -30,7 +30,7 @@ constexpr char kAnswer[] =
 constexpr char kChunk[] =
     "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\","
     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
-constexpr int kChunks = 20, kChunkMs = 100;
+constexpr int kChunks = 60, kChunkMs = 100;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "model_load: %s: %s\n", what.c_str(), std::strerror(errno));
