@@ -16,6 +16,7 @@
 #include "core/policy/net_rules.h"
 #include "daemon/agents/login.h"
 #include "daemon/sandbox/view_parts.h"
+#include "daemon/sandbox/view_trust.h"
 #include "daemon/tasks/copy_mode.h"
 #include "daemon/tasks/limits.h"
 #include "daemon/tasks/task_files.h"
@@ -488,6 +489,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   std::map<std::string, std::string> env = create.env;
   env.insert(s.secrets.env.begin(), s.secrets.env.end());
   std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
+  if (s.secrets.ca)
+    add_trust(TaskPaths(options_.home, "default", id).trust(), host_, s.job.mounts, env);
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(hide(s));
