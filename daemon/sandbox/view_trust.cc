@@ -48,7 +48,8 @@ constexpr VariableRow kVariables[] = {
 Mount bind_of(std::string source, std::string target) {
   Mount m;
   m.kind = MountKind::bind;
-  m.role = MountRole::etc;
+  m.role =
+      MountRole::shown;  // its source is the caller's, in a folder that only that one may enter
   m.source = std::move(source);
   m.target = std::move(target);
   m.read_only = true;
