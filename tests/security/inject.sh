@@ -16,6 +16,7 @@ attack() {
   : >"$NET/asked.log"
   run_net "$name" --secret key --allow "good.test:$echo_tls,private" --allow "other.test:$echo_tls,private,terminate" \
     --allow "good.test:$echo_http,private" -e U="$URL" -e P="http://good.test:$echo_http" -e O="https://other.test:$echo_tls" -- sh -c "$2"
+  printf '%s: exit %s: %s %s\n' "$name" "$code" "$out" "$err" >>"$SCRATCH/attacks.log"
   case $out$err$(codexos events --json "$name") in *"$SECRET"*) fail "$name: the task got the value: $out $err" ;; esac
 }
 no_value() { case $(cat "$NET/asked.log") in *"$SECRET"*) fail "$1: the server got the value: $(cat "$NET/asked.log")" ;; esac }
@@ -110,8 +111,15 @@ expect_eq "$(header authorization)" "Bearer $SECRET" 'without SNI the name is th
 expect_has "$out" 'key is ***'
 
 step 'a client that speaks HTTP/2 only, or something else, inside TLS'
-attack h2 'curl -sS --http2-prior-knowledge $U/x'
-expect_ne "$code" 0
+cat >h2.py <<'P'
+import os, socket, ssl
+c = ssl.create_default_context()
+c.set_alpn_protocols(['h2'])
+c.wrap_socket(socket.create_connection(('good.test', int(os.environ['U'].rsplit(':', 1)[1]))), server_hostname='good.test')
+P
+attack h2 'python3 h2.py'
+expect_has "$err" 'NO_APPLICATION_PROTOCOL'
+expect_has "$(net_events h2 net.connection .detail)" 'does not speak HTTP/1.1'
 attack ssh 'printf "SSH-2.0-x\r\n\r\n" | timeout 10 openssl s_client -quiet -connect good.test:'"$echo_tls"' 2>/dev/null'
 no_value ssh
 
