@@ -32,9 +32,10 @@ bool forbidden() {
 std::vector<std::string> daemon_environment() {
   std::vector<std::string> out;
   bool has_path = false;
-  for (const char* name : {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED",
-                           "CODEXOS_FORCE_COPY", "CODEXOS_RESOLVER", "HTTPS_PROXY", "https_proxy",
-                           "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"}) {
+  for (const char* name :
+       {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED", "CODEXOS_FORCE_COPY",
+        "CODEXOS_RESOLVER", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy",
+        "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"}) {
     const char* value = getenv(name);
     if (value == nullptr) continue;
     out.push_back(fmt::format("{}={}", name, value));

@@ -17,6 +17,7 @@
 #include "daemon/agents/login.h"
 #include "daemon/egress/internal_service.h"
 #include "daemon/sandbox/view_parts.h"
+#include "daemon/sandbox/view_trust.h"
 #include "daemon/tasks/copy_mode.h"
 #include "daemon/tasks/limits.h"
 #include "daemon/tasks/task_files.h"
@@ -515,6 +516,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   std::map<std::string, std::string> env = create.env;
   env.insert(s.secrets.env.begin(), s.secrets.env.end());
   std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
+  if (s.secrets.ca)
+    add_trust(TaskPaths(options_.home, "default", id).trust(), host_, s.job.mounts, env);
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(keep_off_the_disk(create.secrets, s.job));

@@ -44,6 +44,7 @@
 #include "daemon/tasks/task_network.h"
 #include "daemon/tasks/task_state.h"
 #include "daemon/tasks/worker.h"
+#include "daemon/trust/trust_store.h"
 #include "daemon/workspace/diff.h"
 #include "daemon/workspace/patch.h"
 
@@ -363,6 +364,7 @@ class Supervisor {
   Result<std::vector<Root>> changed_roots(const TaskRow& row) const;
 
   SupervisorParts p_;
+  TrustStores trust_stores_;
   std::map<std::string, std::unique_ptr<Running>> tasks_;
   std::set<std::string> held_;
   Loop::TimerId write_timer_ = 0;

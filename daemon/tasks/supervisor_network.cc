@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "daemon/tasks/supervisor.h"
+#include "daemon/tasks/task_trust.h"
 
 namespace codexos::daemon {
 namespace {
@@ -55,8 +56,11 @@ Status Supervisor::begin_network(Running& r, const std::string& id, const wire::
   std::string left_out;
   NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), secrets.ca};
   if (!left_out.empty()) return Error{Code::denied, "secret " + left_out, {}};
-  if (given.ca)
-    CODEXOS_TRY(save_authority(*given.ca, TaskPaths(p_.home, "default", id).authority()));
+  if (given.ca) {
+    const TaskPaths paths(p_.home, "default", id);
+    CODEXOS_TRY(save_authority(*given.ca, paths.authority()));
+    CODEXOS_TRY(write_trust(paths.trust(), *given.ca, trust_stores_));
+  }
   return p_.network.begin(id, *net, std::move(given));
 }
 

@@ -252,3 +252,18 @@ TEST_CASE("a rule's text can be read again and means the same") {
   CHECK(rule_for("evil.org", 22) == "evil.org:22");
   CHECK(rule_for("2606:2800::1", 22) == "[2606:2800::1]:22");
 }
+
+TEST_CASE("terminate is a mark like private, of names only, and holds whichever rule admits") {
+  CHECK(rules({"a.org,terminate"})[0].terminate);
+  const auto both = rules({"a.org:8443,terminate,private"})[0];
+  CHECK(both.terminate);
+  CHECK(both.admits_near);
+  CHECK(to_text(both) == "a.org:8443,private,terminate");
+  CHECK(terminates(rules({"*.a.org", "x.a.org,terminate"}), "x.a.org", 443));
+  CHECK_FALSE(terminates(rules({"a.org,terminate"}), "a.org", 22));
+  CHECK_FALSE(covers(rules({"a.org,terminate"}), rules({"a.org"})[0]));
+  CHECK(covers(rules({"a.org"}), rules({"a.org,terminate"})[0]));
+  for (const char* bad :
+       {"10.0.0.1,terminate", "@npm,terminate", "a.org,terminate,terminate", "a.org,"})
+    CHECK_MESSAGE(why_not(bad) != "it was accepted", bad);
+}

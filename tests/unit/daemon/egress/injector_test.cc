@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/egress/injector.h"
+
+#include <doctest/doctest.h>
+
+#include "core/base/text.h"
+#include "daemon/egress/http_guard.h"
+
+using namespace codexos;
+using namespace codexos::daemon;
+
+namespace {
+const std::string kHeld = "cxsec_0123456789abcdef0123456789abcdef";
+const std::string kKey = "real-value-of-the-key";
+
+Injection key_of(const std::string& host) {
+  Injection i;
+  i.secret = "key";
+  i.placeholder = kHeld;
+  i.value = Secret(kKey);
+  i.hosts = *parse_net_rule(host);
+  return i;
+}
+InjectionSetPtr set_of(Injection i) {
+  std::vector<Injection> all;
+  all.push_back(std::move(i));
+  return std::make_shared<const InjectionSet>(std::move(all));
+}
+
+struct Sent {
+  std::string bytes, told;
+};
+/// What goes out to `name` of `request`, in pieces of `piece` bytes.
+Sent send(InjectionSetPtr set, const std::string& request, size_t piece = 1 << 20, bool tls = true,
+          const std::string& name = "api.test", uint16_t port = 443) {
+  Sent sent;
+  Injector in(std::move(set), {name, port, tls},
+              [&sent](const char* what, uint32_t, const std::string& where) {
+                sent.told += std::string(what) + " " + where + "; ";
+              });
+  HttpGuard g(name);
+  if (tls) g.expect_https();
+  g.watched_by(&in);
+  for (size_t at = 0; at < request.size(); at += piece)
+    if (auto s = g.feed(std::string_view(request).substr(at, piece), sent.bytes); !s.ok()) {
+      sent.told += "DENIED " + s.error().message;
+      break;
+    }
+  return sent;
+}
+std::string get(const std::string& fields, const std::string& line = "GET /v1/x HTTP/1.1") {
+  return line + "\r\nHost: api.test\r\n" + fields + "\r\n";
+}
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+void stays(const std::string& request, const std::string& told, InjectionSetPtr set = nullptr) {
+  if (!set) set = set_of(key_of("api.test"));
+  const Sent s = send(set, request);
+  CHECK_MESSAGE(!has(s.bytes, kKey), s.bytes);
+  CHECK_MESSAGE(!has(s.bytes, to_base64("user:" + kKey)), s.bytes);
+  CHECK_MESSAGE(has(s.told, "misplaced " + told), s.told);
+  CHECK(!has(s.told, "used"));
+}
+}  // namespace
+
+TEST_CASE("the placeholder is replaced in its header, wherever the request is cut") {
+  const auto set = set_of(key_of("api.test"));
+  const std::string request =
+      get("AUTHORIZATION:  Bearer " + kHeld + "\r\nAccept-Encoding: gzip\r\n");
+  for (size_t piece = 1; piece <= request.size(); ++piece) {
+    const Sent s = send(set, request, piece);
+    CHECK(s.bytes == "GET /v1/x HTTP/1.1\r\nHost: api.test\r\nAUTHORIZATION: Bearer " + kKey +
+                         "\r\nAccept-Encoding: identity\r\n\r\n");
+    CHECK(s.told == "used in header authorization; ");
+  }
+}
+
+TEST_CASE("also inside of Basic") {
+  const Sent s = send(set_of(key_of("api.test")),
+                      get("Authorization: Basic " + to_base64("user:" + kHeld) + "\r\n"));
+  CHECK(has(s.bytes, "Authorization: Basic " + to_base64("user:" + kKey) + "\r\n"));
+  CHECK(s.told == "used in header authorization; ");
+}
+
+TEST_CASE("anywhere else it goes on as it is, and is told") {
+  const std::string bearer = "Authorization: Bearer " + kHeld + "\r\n";
+  stays(get("X-Key: " + kHeld + "\r\n"), "in header x-key: it is bound to header authorization");
+  stays(get("X-Basic: " + to_base64("user:" + kHeld) + "\r\n"), "in header x-basic");
+  stays(get(bearer + bearer), "in header authorization: the header is there twice");
+  stays(get("", "GET /?k=" + kHeld + " HTTP/1.1"), "in a URL");
+  stays("GET / HTTP/1.0\r\n" + bearer + "\r\n",
+        "in header authorization: the request names no host");
+  stays("POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: " + std::to_string(kHeld.size()) +
+            "\r\n\r\n" + kHeld,
+        "behind the head");
+  stays("POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n" +
+            kHeld.substr(0, 6) + "\r\n20\r\n" + kHeld.substr(6) + "\r\n0\r\n\r\n",
+        "behind the head");
+  stays(
+      "POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+      "Authorization: " +
+          kHeld + "\r\n\r\n",
+      "behind the head");
+}
+
+TEST_CASE("another host, port or no TLS gets the placeholder") {
+  const auto set = set_of(key_of("api.test"));
+  const std::string request = get("Authorization: " + kHeld + "\r\n");
+  CHECK(send(set, request, 5, false).bytes == request);
+  CHECK(has(send(set, request, 5, false).told, "not in TLS"));
+  CHECK(send(set, request, 5, true, "api.test", 8443).bytes == request);
+  CHECK(send(set_of(key_of("other.test")), request).bytes == request);
+}
+
+TEST_CASE("method and path are looked at for every request") {
+  Injection i = key_of("api.test");
+  i.methods = {"GET"};
+  i.path_prefix = "/v1";
+  const auto set = set_of(std::move(i));
+  const std::string bearer = "Authorization: Bearer " + kHeld + "\r\n";
+  CHECK(has(send(set, get(bearer)).bytes, kKey));
+  stays(get(bearer, "POST /v1/x HTTP/1.1"),
+        "in header authorization: it is not bound to this method", set);
+  for (const char* path : {"/v10", "/", "/v1/../admin", "/v1/%2e%2e/admin", "/v1//x", "/v1%2fx",
+                           "/v1/..", "/V1", "/v1;x", "/v1/\\..\\x"})
+    stays(get(bearer, "GET " + std::string(path) + " HTTP/1.1"),
+          "in header authorization: it is not bound to this path", set);
+  const Sent both = send(set, get(bearer) + get(bearer, "GET /other HTTP/1.1"));
+  CHECK(has(both.bytes, kKey));
+  CHECK(has(both.bytes, "GET /other HTTP/1.1\r\nHost: api.test\r\n" + bearer));
+}
+
+TEST_CASE("a value that would break the head is never put in") {
+  Injection i = key_of("api.test");
+  i.value = Secret("evil\r\nHost: other.test");
+  stays(get("Authorization: " + kHeld + "\r\n"),
+        "in header authorization: its value is not one line", set_of(std::move(i)));
+}
+
+TEST_CASE("what hides a second request or a folded header is refused, with no value sent") {
+  const auto set = set_of(key_of("api.test"));
+  const std::string bearer = "Authorization: Bearer " + kHeld + "\r\n";
+  for (const std::string& bad :
+       {get("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n" + bearer),
+        get("X: a\r\n " + bearer), get("Content-Length: 1\r\nContent-Length: 2\r\n" + bearer),
+        get("Host: evil.test\r\n" + bearer), get(bearer, "GET http://evil.test/ HTTP/1.1"),
+        get("X: " + std::string(70'000, 'a') + "\r\n" + bearer)}) {
+    const Sent s = send(set, bad);
+    CHECK(has(s.told, "DENIED"));
+    CHECK(!has(s.bytes, kKey));
+  }
+}
