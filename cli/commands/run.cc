@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "cli/agent_text.h"
@@ -328,6 +329,14 @@ Status open_snapshot(Client& client, const std::string& from) {
   return {};
 }
 
+/// By the option or by a rule.
+bool uses_models(const wire::TaskCreate& c) {
+  constexpr std::string_view kGateway = "llm.codexos.internal";
+  return c.models || std::any_of(c.allow.begin(), c.allow.end(), [](const std::string& rule) {
+           return rule.starts_with(kGateway);
+         });
+}
+
 Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
                          const wire::TaskCreate& create) {
   Session s;
@@ -335,8 +344,9 @@ Result<int> run_attached(Context& ctx, Client& client, const Invocation& inv,
   const bool job = is_agent_job(inv);
   s.what = fmt::format("run {}", quote_word(is_agent_run(inv) ? create.agent : create.argv[0]));
   s.owner = true;
-  // The daemon judges an agent's end by what it said.
-  s.ends_later = create.apply != wire::ApplyWhen::never || job;
+  // The daemon judges an agent's end by what it said, and that of a task that uses models by what
+  // they were refused.
+  s.ends_later = create.apply != wire::ApplyWhen::never || job || uses_models(create);
   s.forgets = create.rm && !job;
   s.relay.stdio = stdio_of(ctx, inv);
   const bool follow = ctx.globals.json || job;

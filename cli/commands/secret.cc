@@ -81,8 +81,8 @@ Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char
   const bool terminal = isatty(fd) == 1;
   std::optional<NoEcho> quiet;
   if (terminal) {
+    quiet.emplace(fd);  // before the prompt: what is typed at once is neither shown nor dropped
     (void)!write(STDERR_FILENO, prompt, strlen(prompt));
-    quiet.emplace(fd);
   }
   std::string text(kMaxValue + 2, '\0');
   size_t size = 0;

@@ -174,10 +174,11 @@ Status Vault::verify() {
   if (!anchor.ok()) return cannot_prove(std::move(anchor).error());
   for (const MasterKey& key : keys_) {
     CODEXOS_ASSIGN(const Mark found, mark_of(key, rows_));
-    if (found != anchor->now && found != anchor->before) continue;
-    committed_ = found;
-    if (anchor->now != anchor->before) settle_anchor();
-    drop_unused_keys();
+    const auto& all = anchor->admitted;
+    if (std::find(all.begin(), all.end(), found) == all.end()) continue;
+    tried_ = all;
+    tried_.push_back(found);
+    settle(found);
     return {};
   }
   const std::string damaged = damaged_rows();
@@ -201,15 +202,19 @@ std::string Vault::damaged_rows() const {
   return names;
 }
 
+/// The rows that are on the disk can be read, and the next ones are sealed like them.
+void Vault::seal_by_committed_key() {
+  const auto used = std::find_if(keys_.begin(), keys_.end(), [this](const MasterKey& key) {
+    return hex_of(key.id) == committed_.key_id;
+  });
+  if (used != keys_.end()) std::iter_swap(keys_.begin(), used);
+}
+
 /// After a change of the master key, or one that a crash cut short: the key that seals the rows
 /// stays. Where the disk refuses that, the other one goes the next time.
 void Vault::drop_unused_keys() {
   if (keys_.size() < 2) return;
-  const auto used = std::find_if(keys_.begin(), keys_.end(), [this](const MasterKey& key) {
-    return hex_of(key.id) == committed_.key_id;
-  });
-  if (used == keys_.end()) return;
-  std::iter_swap(keys_.begin(), used);
+  seal_by_committed_key();
   keys_.erase(keys_.begin() + 1, keys_.end());
   if (auto s = write_keys(); !s.ok()) log_line(LogLevel::warning, "vault", s.error().message);
 }
@@ -231,17 +236,18 @@ Status Vault::first_key() {
   CODEXOS_ASSIGN(const MasterKey outer, outer_key(p_.places, file, {}, Outer::make));
   CODEXOS_TRY(put_keys(file, outer, keys));
   CODEXOS_ASSIGN(const Mark nothing, mark_of(keys.front(), {}));
-  CODEXOS_TRY(write_anchor(nothing, nothing));
+  CODEXOS_TRY(write_anchor({nothing}));
   CODEXOS_TRY(write_key_file(p_.places, file));
   file_ = std::move(file);
   keys_ = std::move(keys);
   committed_ = nothing;
+  tried_.clear();
   state_ = wire::VaultState::open;
   return {};
 }
 
-Status Vault::write_anchor(const Mark& now, const Mark& before) const {
-  return replace_file(anchor_path(), json::encode(Anchor{1, now, before}) + "\n", 0600);
+Status Vault::write_anchor(std::vector<Mark> admitted) const {
+  return replace_file(anchor_path(), json::encode(Anchor{1, std::move(admitted)}) + "\n", 0600);
 }
 
 SealedFor Vault::whose(const SecretRow& row) const {
@@ -297,7 +303,10 @@ Status Vault::write_rows(const std::vector<SecretRow>& put, const std::string& r
   const auto write = [&]() -> Status {
     for (const SecretRow& row : put) CODEXOS_TRY(p_.store.secrets().put(row));
     if (!removed.empty()) CODEXOS_TRY(p_.store.secrets().remove(removed));
-    return write_anchor(now, committed_);
+    tried_.push_back(now);
+    std::vector<Mark> admitted = tried_;
+    admitted.push_back(committed_);
+    return write_anchor(std::move(admitted));
   };
   if (auto s = write(); !s.ok()) {
     p_.store.rollback();
@@ -307,20 +316,26 @@ Status Vault::write_rows(const std::vector<SecretRow>& put, const std::string& r
   rows_ = std::move(rows);
   p_.after_commit.add(
       [this, now] {
-        committed_ = now;
-        settle_anchor();
+        settle(now);
         changed();
       },
       [this](const Error&) {
         if (auto kept = p_.store.secrets().all(); kept.ok()) rows_ = *std::move(kept);
-        settle_anchor();
+        seal_by_committed_key();
       });
   return {};
 }
 
-/// What it admits beside the rows that are on the disk goes. Left as it was, it still opens.
-void Vault::settle_anchor() {
-  if (auto s = write_anchor(committed_, committed_); !s.ok())
+/// These rows are on the disk. What the anchor admits beside them goes, and so does the key that
+/// seals nothing any more; but for rows that were written after them in the same turn. Left as it
+/// was, the vault still opens.
+void Vault::settle(const Mark& now) {
+  committed_ = now;
+  const auto at = std::find(tried_.rbegin(), tried_.rend(), now);
+  tried_.erase(tried_.begin(), at.base());
+  if (!tried_.empty()) return;
+  drop_unused_keys();
+  if (auto s = write_anchor({now}); !s.ok())
     log_line(LogLevel::warning, "vault", s.error().message);
 }
 
@@ -431,8 +446,9 @@ Status Vault::accept() {
         !sealed.ok() || key_id_of(*sealed) != keys_.front().id)
       return Error{Code::conflict, row.name + " is sealed by an older master key", {}};
   CODEXOS_ASSIGN(const Mark now, mark_of(keys_.front(), rows_));
-  CODEXOS_TRY(write_anchor(now, now));
+  CODEXOS_TRY(write_anchor({now}));
   committed_ = now;
+  tried_.clear();
   state_ = wire::VaultState::open;
   broken_.clear();
   changed();
@@ -461,7 +477,6 @@ Status Vault::rekey() {
     (void)write_keys();
     return s;
   }
-  p_.after_commit.add([this] { drop_unused_keys(); }, [this](const Error&) { drop_unused_keys(); });
   return {};
 }
 

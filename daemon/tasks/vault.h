@@ -4,7 +4,9 @@
 // them, keys/anchor.json: a MAC over all rows as they were last written. Before a change is
 // committed the anchor admits the rows before and after it, afterwards only those after it. So a
 // database that was rolled back, or rows that were exchanged or dropped, are found, while a crash
-// at any point is not. (Who puts back the whole state folder, keys and all, is not found.)
+// at any point is not. A commit that failed may still be found in SQLite's log by the next daemon:
+// its rows, and the key that seals them, stay admitted until another commit has succeeded. (Who
+// puts back the whole state folder, keys and all, is not found.)
 //
 // It opens as a whole or not at all: with anything wrong it is `broken`, says what, and gives no
 // value.
@@ -83,12 +85,11 @@ class Vault {
   };
   struct Anchor {
     uint32_t v = 1;
-    Mark now, before;
+    std::vector<Mark> admitted;
     template <class Self, class V>
     static void fields(Self& s, V& v) {
       v("v", s.v);
-      v("now", s.now);
-      v("before", s.before);
+      v("admitted", s.admitted);
     }
   };
   Status usable() const;
@@ -106,8 +107,9 @@ class Vault {
   void drop_unused_keys();
   Error cannot_prove(Error e) const;
   Status write_keys();
-  Status write_anchor(const Mark& now, const Mark& before) const;
-  void settle_anchor();
+  Status write_anchor(std::vector<Mark> admitted) const;
+  void settle(const Mark& now);
+  void seal_by_committed_key();
   SealedFor whose(const SecretRow& row) const;
   std::string anchor_path() const { return p_.places.folder + "/anchor.json"; }
   void become_broken(const Error& e);
@@ -124,6 +126,7 @@ class Vault {
   std::vector<MasterKey> keys_;  // the first seals; none: locked
   std::vector<SecretRow> rows_;  // by name
   Mark committed_;               // of the rows that are surely on the disk
+  std::vector<Mark> tried_;      // since then: of rows that may be on the disk
   bool busy_ = false;            // a passphrase is being worked on
   std::shared_ptr<bool> exists_ = std::make_shared<bool>(true);
 };
