@@ -26,7 +26,7 @@ _codexos() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   local verb='' flags='' verbs i
   COMPREPLY=()
-  verbs='run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret trust status health doctor daemon completion version help'
+  verbs='run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret budget usage trust status health doctor daemon completion version help'
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --)
@@ -48,6 +48,8 @@ _codexos() {
           verb='agent '${COMP_WORDS[i]}
         elif [[ $verb == secret ]]; then
           verb='secret '${COMP_WORDS[i]}
+        elif [[ $verb == budget ]]; then
+          verb='budget '${COMP_WORDS[i]}
         elif [[ $verb == daemon ]]; then
           verb='daemon '${COMP_WORDS[i]}
         fi
@@ -69,6 +71,7 @@ _codexos() {
     policy) COMPREPLY=($(compgen -W 'show check suggest test' -- "$cur")) ;;
     agent) COMPREPLY=($(compgen -W 'list show check login-share' -- "$cur")) ;;
     secret) COMPREPLY=($(compgen -W 'set list show rotate rm status protect unlock lock rekey accept' -- "$cur")) ;;
+    budget) COMPREPLY=($(compgen -W 'show set raise explain' -- "$cur")) ;;
     daemon) COMPREPLY=($(compgen -W 'start stop status' -- "$cur")) ;;
     run)
       case $prev in
@@ -101,11 +104,14 @@ _codexos() {
         --secret) :; return ;;
         --secret-file) :; return ;;
         --secret-value) :; return ;;
+        --max-tokens) :; return ;;
+        --max-requests) :; return ;;
+        --max-cost) :; return ;;
         --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --secret --secret-file --secret-value --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --secret --secret-file --secret-value --models --max-tokens --max-requests --max-cost --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in
@@ -526,6 +532,60 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      ;;
+    'budget show')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'budget set')
+      case $prev in
+        --period) COMPREPLY=($(compgen -W 'total day month' -- "$cur")); return ;;
+        --max-tokens) :; return ;;
+        --max-requests) :; return ;;
+        --max-cost) :; return ;;
+        --soft) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--period --max-tokens --max-requests --max-cost --soft --none --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'budget raise')
+      case $prev in
+        --max-tokens) :; return ;;
+        --max-requests) :; return ;;
+        --max-cost) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--max-tokens --max-requests --max-cost --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    'budget explain')
+      case $prev in
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      [[ $cur == -* ]] || _codexos_ids
+      ;;
+    usage)
+      case $prev in
+        --by) COMPREPLY=($(compgen -W 'task agent model day' -- "$cur")); return ;;
+        --days) :; return ;;
+        --tenant) COMPREPLY=($(compgen -W 'default' -- "$cur")); return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+      esac
+      flags='--by --days --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     trust)
       case $prev in

@@ -86,6 +86,8 @@ complete -c codexos -n '__codexos_is ""' -a why -d 'explain what was refused to 
 complete -c codexos -n '__codexos_is ""' -a policy -d 'more commands'
 complete -c codexos -n '__codexos_is ""' -a agent -d 'more commands'
 complete -c codexos -n '__codexos_is ""' -a secret -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a budget -d 'more commands'
+complete -c codexos -n '__codexos_is ""' -a usage -d 'show what models used and cost, by task, agent, model or day'
 complete -c codexos -n '__codexos_is ""' -a trust -d 'let this project’s .codexos.yaml widen what tasks may do'
 complete -c codexos -n '__codexos_is ""' -a status -d 'show the daemon and how many tasks run'
 complete -c codexos -n '__codexos_is ""' -a health -d 'check whether tasks can be started; exits 6 when not'
@@ -99,6 +101,7 @@ complete -c codexos -n '__codexos_is snapshot' -x -a 'create list restore rm'
 complete -c codexos -n '__codexos_is policy' -x -a 'show check suggest test'
 complete -c codexos -n '__codexos_is agent' -x -a 'list show check login-share'
 complete -c codexos -n '__codexos_is secret' -x -a 'set list show rotate rm status protect unlock lock rekey accept'
+complete -c codexos -n '__codexos_is budget' -x -a 'show set raise explain'
 complete -c codexos -n '__codexos_is daemon' -x -a 'start stop status'
 
 # run
@@ -142,6 +145,10 @@ complete -c codexos -n '__codexos_at "run"' -s a -l agent -r -a '(__codexos_ids 
 complete -c codexos -n '__codexos_at "run"' -l secret -x -d 'let it use a secret by a placeholder'
 complete -c codexos -n '__codexos_at "run"' -l secret-file -x -d 'show it a secret as a file'
 complete -c codexos -n '__codexos_at "run"' -l secret-value -x -d 'give it a secret itself, in a variable'
+complete -c codexos -n '__codexos_at "run"' -l models -d 'show it the model gateway, llm.codexos.internal'
+complete -c codexos -n '__codexos_at "run"' -l max-tokens -x -d 'tokens that its models may use'
+complete -c codexos -n '__codexos_at "run"' -l max-requests -x -d 'requests to models'
+complete -c codexos -n '__codexos_at "run"' -l max-cost -x -d 'what its models may cost'
 
 # ps
 complete -c codexos -n '__codexos_at "ps"' -s a -l all -d 'also ended tasks without waiting changes'
@@ -289,10 +296,10 @@ complete -c codexos -n '__codexos_at "agent login-share"' -r -a '(__codexos_ids 
 # secret set
 complete -c codexos -n '__codexos_at "secret set"' -l file -r -F -d 'read the value from there instead of stdin'
 complete -c codexos -n '__codexos_at "secret set"' -l host -x -d 'put it into requests to this host, by TLS'
-complete -c codexos -n '__codexos_at "secret set"' -l header -x -d 'the header that it may stand in (default: authorization)'
+complete -c codexos -n '__codexos_at "secret set"' -l header -x -d 'the header that it may stand in'
 complete -c codexos -n '__codexos_at "secret set"' -l method -x -d 'only into requests of this method'
 complete -c codexos -n '__codexos_at "secret set"' -l path -x -d 'only into requests whose path begins so'
-complete -c codexos -n '__codexos_at "secret set"' -l env -x -d 'the variable of tasks that holds the placeholder'
+complete -c codexos -n '__codexos_at "secret set"' -l env -x -d 'the variable that holds the placeholder'
 
 # secret list
 
@@ -307,9 +314,9 @@ complete -c codexos -n '__codexos_at "secret rotate"' -l file -r -F -d 'read it 
 # secret status
 
 # secret protect
-complete -c codexos -n '__codexos_at "secret protect"' -l passphrase -d 'by a passphrase that is asked for after each start'
+complete -c codexos -n '__codexos_at "secret protect"' -l passphrase -d 'by a passphrase, asked for after each start'
 complete -c codexos -n '__codexos_at "secret protect"' -l key-file -d 'by a file beside the database (the default)'
-complete -c codexos -n '__codexos_at "secret protect"' -l credential -d 'by the credential codexos-master-key of the systemd service'
+complete -c codexos -n '__codexos_at "secret protect"' -l credential -d 'by a systemd credential, codexos-master-key'
 complete -c codexos -n '__codexos_at "secret protect"' -l file -r -F -d 'read the passphrase from there instead of stdin'
 
 # secret unlock
@@ -320,6 +327,31 @@ complete -c codexos -n '__codexos_at "secret unlock"' -l file -r -F -d 'read it 
 # secret rekey
 
 # secret accept
+
+# budget show
+complete -c codexos -n '__codexos_at "budget show"' -x -a '(__codexos_ids)'
+
+# budget set
+complete -c codexos -n '__codexos_at "budget set"' -l period -x -a 'total day month' -d 'total (default), day or month (UTC)'
+complete -c codexos -n '__codexos_at "budget set"' -l max-tokens -x -d 'tokens in both directions together'
+complete -c codexos -n '__codexos_at "budget set"' -l max-requests -x -d 'requests to models'
+complete -c codexos -n '__codexos_at "budget set"' -l max-cost -x -d 'cost in US dollars: 2, 0.25'
+complete -c codexos -n '__codexos_at "budget set"' -l soft -x -d 'tell from here on (default 80)'
+complete -c codexos -n '__codexos_at "budget set"' -l none -d 'no such budget any more'
+complete -c codexos -n '__codexos_at "budget set"' -x -a '(__codexos_ids)'
+
+# budget raise
+complete -c codexos -n '__codexos_at "budget raise"' -l max-tokens -x -d 'tokens in both directions together'
+complete -c codexos -n '__codexos_at "budget raise"' -l max-requests -x -d 'requests to models'
+complete -c codexos -n '__codexos_at "budget raise"' -l max-cost -x -d 'cost in US dollars: 2, 0.25'
+complete -c codexos -n '__codexos_at "budget raise"' -x -a '(__codexos_ids)'
+
+# budget explain
+complete -c codexos -n '__codexos_at "budget explain"' -x -a '(__codexos_ids)'
+
+# usage
+complete -c codexos -n '__codexos_at "usage"' -l by -x -a 'task agent model day' -d 'task, agent, model or day (default)'
+complete -c codexos -n '__codexos_at "usage"' -l days -x -d 'only today and the N-1 days before it (UTC)'
 
 # trust
 complete -c codexos -n '__codexos_at "trust"' -s n -l dry-run -d 'only say what it would widen'
@@ -346,4 +378,4 @@ complete -c codexos -n '__codexos_at "completion"' -x -a 'bash zsh fish'
 # version
 
 # help
-complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret trust status health doctor daemon completion version help'
+complete -c codexos -n '__codexos_at "help"' -x -a 'run ps inspect logs attach wait stats events exec stop kill pause net resume rm prune diff apply discard undo snapshot why policy agent secret budget usage trust status health doctor daemon completion version help'

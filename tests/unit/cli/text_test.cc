@@ -260,7 +260,7 @@ TEST_CASE("there is a completion script for each shell, with every landed comman
       CHECK(text.find(c.name) != std::string::npos);
     }
     CHECK(text.find("__ids") != std::string::npos);
-    CHECK(text.find("--max-cost") == std::string::npos);
+    CHECK(text.find("--tools") == std::string::npos);
   }
   CHECK(completion_script("tcsh").empty());
 }
