@@ -88,8 +88,8 @@ TEST_CASE("a mistyped verb or flag gets the nearest one") {
 
 TEST_CASE("what is known and has not landed is refused by name") {
   for (const Args& args :
-       {Args{"timeline"}, Args{"run", "--tools", "1", "--", "x"},
-        Args{"--tenant", "other", "ps"}, Args{"run", "--tools", "a", "--", "x"}}) {
+       {Args{"timeline"}, Args{"run", "--tools", "1", "--", "x"}, Args{"--tenant", "other", "ps"},
+        Args{"run", "--tools", "a", "--", "x"}}) {
     const auto r = refused(args);
     CHECK(r.error.code == Code::unsupported);
     CHECK(r.error.message.find("not available in this version") != std::string::npos);
