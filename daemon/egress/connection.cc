@@ -98,11 +98,13 @@ void Connection::on_reached(Result<Reached> reached) {
 
 void Connection::on_client(uint32_t events) {
   if ((events & EPOLLRDHUP) != 0) client_hung_up_ = true;
+  if (tls_) tls_->on_client_readable();
   failed_ = (events & (EPOLLERR | EPOLLHUP)) != 0;
   move();
 }
 
 void Connection::on_server(uint32_t events) {
+  if (tls_) tls_->on_server_readable();
   failed_ = (events & (EPOLLERR | EPOLLHUP)) != 0;
   move();
 }
@@ -232,6 +234,11 @@ void Connection::move_tls() {
     server_watched_ = false;
     server_.reset();
   }
+  if (m.more && again_ == 0)
+    again_ = p_.dial.loop.after_ms(0, "terminated TLS", [this] {
+      again_ = 0;
+      move();
+    });
   if (tls_->lingers() && !std::exchange(lingers_, true)) end_in_ms(kLingerMs);
   update_interest();
 }
@@ -394,7 +401,8 @@ void Connection::close_sockets(bool reset) {
     reset_on_close(client_);
     reset_on_close(server_);
   }
-  if (timer_ != 0) p_.dial.loop.cancel(std::exchange(timer_, 0));
+  for (Loop::TimerId* id : {&timer_, &again_})
+    if (*id != 0) p_.dial.loop.cancel(std::exchange(*id, 0));
   if (client_) p_.dial.loop.forget(client_.get());
   if (server_ && server_watched_) p_.dial.loop.forget(server_.get());
   client_.reset();

@@ -104,7 +104,7 @@ class Connection {
   HttpGuard guard_;
   std::unique_ptr<Injector> watch_;       // of plain HTTP, where the task has secrets
   std::unique_ptr<TlsRelay> tls_;         // what was TLS, when it is terminated
-  Loop::TimerId timer_ = 0;               // of tls_
+  Loop::TimerId timer_ = 0, again_ = 0;   // of tls_
   bool lingers_ = false, whole_ = false;  // of tls_
   std::string pending_;                   // of plain HTTP: looked at, not yet taken by the server
   bool client_ended_ = false, server_told_ = false;  // of plain HTTP

@@ -56,6 +56,12 @@ class TlsServers {
   std::string stamp_;
 };
 
+/// A socket as OpenSSL sees it.
+struct QuietSocket {
+  int fd = -1;
+  bool drained = false;  // all was read that there was
+};
+
 /// One side of one connection. Does not own the socket.
 class TlsSide {
  public:
@@ -74,6 +80,8 @@ class TlsSide {
   bool ready() const { return ready_; }
   Io read(char* to, size_t size, size_t& n);
   Io write(std::string_view bytes, size_t& n);
+  /// The loop says that there is something to read: until then the socket is not asked again.
+  void on_readable() { socket_->drained = false; }
   /// Says that nothing more comes.
   void end_write();
   /// What the last operation waits for.
@@ -83,7 +91,8 @@ class TlsSide {
  private:
   TlsSide() = default;
   Io outcome(int rc);
-  std::unique_ptr<ssl_st, FreeTls> ssl_;
+  std::unique_ptr<QuietSocket> socket_ = std::make_unique<QuietSocket>();
+  std::unique_ptr<ssl_st, FreeTls> ssl_;  // uses socket_: ends before it
   bool ready_ = false, wants_write_ = false;
   std::string why_;
 };

@@ -231,8 +231,9 @@ bool TlsRelay::push_down(Moved& m) {
 
 TlsRelay::Moved TlsRelay::move(std::string& scratch) {
   Moved m;
-  shake_hands(Side::client);
+  // The server first: it computes while we do.
   if (server_ && !server_over_) shake_hands(Side::server);
+  shake_hands(Side::client);
   while (state_ == State::open && m.in + m.out < kOneMove) {
     bool any = pull_up(scratch);
     any = push_up(m) || any;
@@ -241,6 +242,7 @@ TlsRelay::Moved TlsRelay::move(std::string& scratch) {
     if (!any) break;
     m.any = true;
   }
+  m.more = m.in + m.out >= kOneMove;
   if (state_ == State::open && client_told_ && client_ended_) state_ = State::over;
   return m;
 }

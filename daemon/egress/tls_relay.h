@@ -38,7 +38,12 @@ class TlsRelay {
   struct Moved {
     uint64_t in = 0, out = 0;  // as the client sees it
     bool any = false;
+    bool more = false;  // there is more to do, of which the loop will not tell
   };
+  void on_client_readable() { client_.on_readable(); }
+  void on_server_readable() {
+    if (server_) server_->on_readable();
+  }
   /// What can be done without waiting, up to about a megabyte.
   Moved move(std::string& scratch);
 

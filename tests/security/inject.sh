@@ -118,7 +118,7 @@ c.set_alpn_protocols(['h2'])
 c.wrap_socket(socket.create_connection(('good.test', int(os.environ['U'].rsplit(':', 1)[1]))), server_hostname='good.test')
 P
 attack h2 'python3 h2.py'
-expect_has "$err" 'NO_APPLICATION_PROTOCOL'
+expect_has "$err" 'no application protocol'
 expect_has "$(net_events h2 net.connection .detail)" 'does not speak HTTP/1.1'
 attack ssh 'printf "SSH-2.0-x\r\n\r\n" | timeout 10 openssl s_client -quiet -connect good.test:'"$echo_tls"' 2>/dev/null'
 no_value ssh
