@@ -28,7 +28,7 @@ cli|core
 tests/unit|core daemon cli
 tests/security|core
 tests/fuzz|core daemon
-tests/bench|core
+tests/bench|core daemon
 '
 # header (a prefix) | the one folder or file that may include it
 readonly homes='
