@@ -3,11 +3,13 @@
 // by an argument: those are seen in /proc and stay in the shell's history.
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -40,8 +42,12 @@ class NoEcho {
  public:
   explicit NoEcho(int fd) : fd_(fd), on_(tcgetattr(fd, &before_) == 0) {
     if (!on_) return;
+    sigset_t mine;
+    sigemptyset(&mine);
+    for (const int s : kSignals) sigaddset(&mine, s);
+    sigprocmask(SIG_BLOCK, &mine, &mask_);
     struct sigaction note {};
-    note.sa_handler = note_signal;  // no SA_RESTART: read(2) comes back
+    note.sa_handler = note_signal;
     for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &note, &actions_[i]);
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -51,7 +57,15 @@ class NoEcho {
     if (!on_) return;
     tcsetattr(fd_, TCSAFLUSH, &before_);
     for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &actions_[i], nullptr);
+    sigprocmask(SIG_SETMASK, &mask_, nullptr);
     if (got_signal != 0) (void)raise(got_signal);
+  }
+  /// Until there is something to read. False: a signal came, also one from before.
+  bool wait() const {
+    pollfd p{fd_, POLLIN, 0};
+    while (ppoll(&p, 1, nullptr, &mask_) < 0)
+      if (errno != EINTR || got_signal != 0) return false;
+    return true;
   }
   NoEcho(const NoEcho&) = delete;
   NoEcho& operator=(const NoEcho&) = delete;
@@ -61,11 +75,19 @@ class NoEcho {
   std::array<struct sigaction, kSignals.size()> actions_{};
   int fd_;
   termios before_{};
+  sigset_t mask_{};
   bool on_;
 };
 
-/// Who reads or prints a value leaves no core file with it, and is not looked into by others.
-void keep_private() { prctl(PR_SET_DUMPABLE, 0); }
+/// Who reads or prints a value leaves no core file with it. (PR_SET_DUMPABLE would hide our
+/// namespaces from the daemon, which looks who calls.) A limit of 1 also holds where core(5) pipes
+/// to a program.
+void leave_no_core() {
+  rlimit core{};
+  if (getrlimit(RLIMIT_CORE, &core) != 0) return;
+  core.rlim_cur = std::min<rlim_t>(1, core.rlim_max);
+  setrlimit(RLIMIT_CORE, &core);
+}
 
 /// A line of a terminal, or all of a file. The last line's end is not part of it.
 Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char* prompt) {
@@ -76,7 +98,7 @@ Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char
   } else if (!ctx.open_at_start[0]) {
     return Error{Code::invalid, "stdin is closed: no value can be read", "--file FILE"};
   }
-  keep_private();
+  leave_no_core();
   const int fd = file ? file.get() : STDIN_FILENO;
   const bool terminal = isatty(fd) == 1;
   std::optional<NoEcho> quiet;
@@ -87,8 +109,12 @@ Result<Secret> read_secret(const Invocation& inv, const Context& ctx, const char
   std::string text(kMaxValue + 2, '\0');
   size_t size = 0;
   while (size < text.size()) {
+    if (quiet && !quiet->wait()) {
+      wipe(text);
+      return errno_error("read " + path, EINTR);  // the signal itself ends us
+    }
     const ssize_t n = read(fd, text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR && got_signal == 0) continue;
+    if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int error = errno;
       wipe(text);
@@ -225,7 +251,7 @@ Result<int> list_secrets(Context& ctx, const Invocation&) {
 
 Result<int> show_secret(Context& ctx, const Invocation& inv) {
   Client client(ctx);
-  keep_private();
+  leave_no_core();
   if (!inv.has("reveal")) {
     CODEXOS_ASSIGN(const auto list,
                    client.fetch<wire::SecretList>(Request{"GET", "/v1/secrets", {}, {}}));

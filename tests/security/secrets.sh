@@ -66,12 +66,16 @@ put() { printf '%s' "$1" | codexos secret "${@:2}"; }
 readonly values=$TMPDIR/values
 remember() { printf '%s\n' "$@" >>"$values"; }
 # Everything that the state folder holds, by name.
-state_files() { find "$CODEXOS_HOME" -type f -print0 | xargs -0 printf '%s\n'; }
-ours() { # the daemon, its zygotes and parked helpers, shims of tasks: what runs our programs
-  local dir
+state_files() { find "$CODEXOS_HOME" ! -readable -prune -o -type f -print; }
+# The daemon, its zygotes and parked helpers, shims of tasks, clients: what runs our programs. Who is not root sees
+# no more than the command lines of most of them, which is the point.
+ours() {
+  local dir pid
   for dir in /proc/[0-9]*; do
     ! readlink "$dir/exe" 2>/dev/null | grep -q "^$CODEXOS_BIN/" || printf '%s\n' "${dir#/proc/}"
   done
+  pid=$(daemon_pid)
+  [ -z "$pid" ] || printf '%s %s' "$pid" "$(made_by "$pid")" | tr ' ' '\n'
 }
 shown() { local pid; for pid in $(ours); do printf '/proc/%s/environ\n/proc/%s/cmdline\n' "$pid" "$pid"; done; }
 check_everywhere() { # check_everywhere WHEN
@@ -147,7 +151,8 @@ grep -q '^[^|]' /proc/sys/kernel/core_pattern && {
   kill -ABRT "$pid"
   wait_until 10 dead "$pid"
   find / -xdev -newer "$TMPDIR/said" -name 'core*' -type f -size +64k 2>/dev/null | grep -v '^/proc\|^/sys' >"$TMPDIR/cores" || true
-  [ ! -s "$TMPDIR/cores" ] || nothing_in 'core files' "$values" file $(cat "$TMPDIR/cores")
+  mapfile -t cores <"$TMPDIR/cores"
+  nothing_in 'core files' "$values" file "${cores[@]}"
 }
 
 if is_root; then
@@ -182,4 +187,6 @@ if is_root; then
   wait_until 10 eval '[ -z "$(search "$values" memory "$(daemon_pid)")" ]'
   expect_ok codexos rm -f "$id"
 fi
+expect_ok codexos secret status
 check_everywhere 'at the end'
+codexos rm -f "$id" >/dev/null 2>&1 || true
