@@ -31,10 +31,7 @@ expect_error 125 '' codexos run 'fix the failing test'
 expect_error 125 'codexos run -- ls -l' codexos run ls -l
 
 step 'what has not landed is refused by name'
-for flag in '--tools a'; do
-  # shellcheck disable=SC2086
-  expect_error 125 'not available in this version' codexos run $flag -- true
-done
+expect_error 125 'not available in this version' codexos run --tools a -- true
 for verb in approve deny timeline replay fork debug memory mcp eval market \
   tenant user role token login audit billing backup restore db metrics top config; do
   expect_error 2 'not available in this version' codexos "$verb"

@@ -28,7 +28,7 @@ expect_eq "$(jq -r '.charges|length' <<<"$out")" 1
 expect_eq "$(jq -r '.charges[0]|[.state, .model, .status]|join(" ")' <<<"$out")" 'settled demo-1 200'
 used=$(jq '.charges[0].tokens' <<<"$out")
 cost=$(jq '.charges[0].cost_micros' <<<"$out")
-[ "$used" -gt 0 ] && [ "$cost" -gt 0 ] || fail "nothing was counted: $out"
+expect_match "$used $cost" '^[1-9][0-9]* [1-9][0-9]*$' "nothing was counted: $out"
 expect_eq "$(field one '.models|.input_tokens + .output_tokens')" "$used"
 expect_eq "$(codexos --json events one | jq -r 'select(.type == "model.exchange")|.models.cost_micros')" "$cost"
 expect_eq "$(codexos --json usage --by model | jq -r '.lines[0]|[.key, .used.requests, .used.cost_micros]|join(" ")')" "demo/demo-1 1 $cost"
