@@ -47,7 +47,11 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
       client_fd_(client_fd),
       name_(parts.name),
       injections_(parts.injections),
-      injector_(injections_, {parts.name, parts.port, true}, parts.tell),
+      tell_(parts.tell),
+      injector_(injections_, {parts.name, parts.port, true},
+                [this](const char* what, uint32_t secret, std::string where) {
+                  note(what, secret, std::move(where));
+                }),
       guard_(parts.name),
       answers_(
           injections_ ? &injections_->values() : nullptr, injector_.asked(),
@@ -55,6 +59,15 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
           [this](std::string_view first) { return on_upgrade_answer(first); }) {
   guard_.expect_https();
   guard_.watched_by(&injector_);
+}
+
+/// A value that was put in is used when the server has got it: it may not be believed, or not
+/// there.
+void TlsRelay::note(const char* what, uint32_t secret, std::string where) {
+  if (std::string_view(what) == "used")
+    used_.emplace_back(secret, std::move(where));
+  else
+    tell_(what, secret, std::move(where));
 }
 
 /// Only what the guard has stopped for can be switched.
@@ -181,6 +194,7 @@ bool TlsRelay::push_up(Moved& m) {
     drop_sent(up_, n);
     m.out += n;
     any = true;
+    for (auto& [secret, where] : std::exchange(used_, {})) tell_("used", secret, std::move(where));
   }
   if (client_ended_ && up_.empty() && !server_told_ && !server_over_) {
     server_told_ = any = true;

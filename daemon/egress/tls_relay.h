@@ -9,6 +9,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/egress/answers.h"
 #include "daemon/egress/http_guard.h"
@@ -73,6 +75,7 @@ class TlsRelay {
   void on_server_bytes(std::string_view bytes);
   void on_server_end(TlsSide::Io how);
   void refuse(std::string why, const char* status);
+  void note(const char* what, uint32_t secret, std::string where);
   void answer_instead(const char* status);
   Status on_upgrade_answer(std::string_view first);
   void tell_failure();
@@ -85,6 +88,8 @@ class TlsRelay {
   int server_fd_ = -1;
   std::string name_;
   InjectionSetPtr injections_;
+  Injector::Tell tell_;
+  std::vector<std::pair<uint32_t, std::string>> used_;  // told when the server has taken them
   Injector injector_;
   HttpGuard guard_;
   Answers answers_;

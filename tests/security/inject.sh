@@ -65,6 +65,7 @@ for port in $wrong_name $unknown_ca; do
   expect_has "$out" 'its certificate is not good'
   expect_has "$out" 502
   expect_eq "$(cat "$NET/asked.log")" ''
+  expect_eq "$(told "wrong$port")" '' 'a value that nobody got was not used'
   expect_has "$(net_events "wrong$port" net.connection .detail)" 'its certificate is not good'
 done
 
