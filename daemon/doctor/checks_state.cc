@@ -108,9 +108,8 @@ Finding judge_state_folder(const HostFacts& f) {
         s.home, "its database cannot be read: " + s.database,
         {"codexos daemon stop",
          fmt::format("mv {0}/tenants {0}/tenants.broken  # tasks are forgotten", path)});
-  const std::string found =
-      fmt::format("{}, mode {:04o}", s.home, s.mode & 0777) +
-      (s.vault.empty() ? "" : "; secrets: " + s.vault);
+  const std::string found = fmt::format("{}, mode {:04o}", s.home, s.mode & 0777) +
+                            (s.vault.empty() ? "" : "; secrets: " + s.vault);
   if (!s.broken_vault.empty())
     return problem_of(found, "the vault does not open: " + s.broken_vault,
                       {"codexos secret status", "codexos secret accept  # after a restore"});

@@ -21,7 +21,7 @@ struct NetPolicy {
   // were terminated for those before.
   InjectionSetPtr injections;        // null: none
   std::shared_ptr<const TaskCa> ca;  // null: nothing is terminated, what must be is refused
-  bool models = false;     // it has the model gateway (internal_service.h)
+  bool models = false;               // it has the model gateway (internal_service.h)
 };
 using NetPolicyPtr = std::shared_ptr<const NetPolicy>;
 
