@@ -540,7 +540,6 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--json --tenant --socket -q --quiet -v --verbose --color -h --help'
-      [[ $cur == -* ]] || _codexos_ids
       ;;
     'budget set')
       case $prev in
@@ -554,7 +553,6 @@ _codexos() {
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
       flags='--period --max-tokens --max-requests --max-cost --soft --none --json --tenant --socket -q --quiet -v --verbose --color -h --help'
-      [[ $cur == -* ]] || _codexos_ids
       ;;
     'budget raise')
       case $prev in

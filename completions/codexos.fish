@@ -329,7 +329,6 @@ complete -c codexos -n '__codexos_at "secret unlock"' -l file -r -F -d 'read it 
 # secret accept
 
 # budget show
-complete -c codexos -n '__codexos_at "budget show"' -x -a '(__codexos_ids)'
 
 # budget set
 complete -c codexos -n '__codexos_at "budget set"' -l period -x -a 'total day month' -d 'total (default), day or month (UTC)'
@@ -338,7 +337,6 @@ complete -c codexos -n '__codexos_at "budget set"' -l max-requests -x -d 'reques
 complete -c codexos -n '__codexos_at "budget set"' -l max-cost -x -d 'cost in US dollars: 2, 0.25'
 complete -c codexos -n '__codexos_at "budget set"' -l soft -x -d 'tell from here on (default 80)'
 complete -c codexos -n '__codexos_at "budget set"' -l none -d 'no such budget any more'
-complete -c codexos -n '__codexos_at "budget set"' -x -a '(__codexos_ids)'
 
 # budget raise
 complete -c codexos -n '__codexos_at "budget raise"' -l max-tokens -x -d 'tokens in both directions together'

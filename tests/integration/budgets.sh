@@ -87,6 +87,15 @@ expect_eq "$(codexos --json budget explain cut | jq -r '.charges[0].state')" los
 expect_eq "$(codexos --json budget show cut | jq ".budgets[]|select(.scope|startswith(\"task:\"))|select(.tokens == $held)|.tokens")" "$held"
 codexos kill cut >/dev/null
 
+step 'budgets of agents, users and of everything together'
+expect_ok codexos budget set agent:claude --period day --max-tokens 2000000 --soft 50
+expect_match "$out" 'agent:claude +day +0 of 2000000'
+expect_ok codexos budget set "user:$(id -u)" --period month --max-cost 50
+expect_ok codexos budget show
+expect_match "$out" "user:$(id -u) +month"
+expect_has "$out" 'of $50.00'
+expect_ok codexos budget set agent:claude --period day --none
+
 step 'what is wrong is said'
 expect_error 125 'must be more than 0' codexos run --models --max-tokens 0 -- true
 expect_error 125 'no amount of US dollars' codexos run --models --max-cost 1e3 -- true
