@@ -28,7 +28,7 @@ libseccomp-dev|include/seccomp.h|1|compiles the syscall filter
 libnftnl-dev|include/libnftnl/rule.h|1|redirects what a task sends
 libmnl-dev|include/libmnl/libmnl.h|1|speaks to the kernel about networks
 libc-ares-dev|include/ares.h|1|resolves names
-libcurl4-openssl-dev|include/curl/curl.h|2|speaks to model providers
+libcurl4-openssl-dev|curl-config|2|speaks to model providers
 libidn2-dev|include/idn2.h|2|host names that are not ASCII
 zlib1g-dev|include/zlib.h|1|reads git objects
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
