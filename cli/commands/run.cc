@@ -331,7 +331,7 @@ Status open_snapshot(Client& client, const std::string& from) {
 
 /// By the option or by a rule.
 bool uses_models(const wire::TaskCreate& c) {
-  constexpr std::string_view kGateway = "llm.codexos.internal";
+  static constexpr std::string_view kGateway = "llm.codexos.internal";
   return c.models || std::any_of(c.allow.begin(), c.allow.end(), [](const std::string& rule) {
            return rule.starts_with(kGateway);
          });

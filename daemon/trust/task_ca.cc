@@ -81,6 +81,9 @@ Result<std::string> certificate_text(X509* c) {
   return std::string(data, static_cast<size_t>(size));
 }
 
+/// Not EVP_EC_gen(): that macro casts away const.
+EVP_PKEY* new_key() { return EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"); }
+
 }  // namespace
 
 void FreeX509::operator()(x509_st* c) const { X509_free(c); }
@@ -88,8 +91,8 @@ void FreeKey::operator()(evp_pkey_st* k) const { EVP_PKEY_free(k); }
 
 Result<TaskCa> TaskCa::make(const std::string& task_id) {
   TaskCa ca;
-  ca.key_.reset(EVP_EC_gen("P-256"));
-  ca.leaf_key_.reset(EVP_EC_gen("P-256"));
+  ca.key_.reset(new_key());
+  ca.leaf_key_.reset(new_key());
   if (!ca.key_ || !ca.leaf_key_) return openssl_error("make a key for a task's CA");
   ca.certificate_ = begin_certificate(ca.key_.get(), kCaSeconds);
   X509* c = ca.certificate_.get();
@@ -115,7 +118,7 @@ Result<TaskCa> TaskCa::from_pem(const TaskCaPem& pem) {
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
   if (const BioPtr b = read(pem.key.view()))
     ca.key_.reset(PEM_read_bio_PrivateKey(b.get(), nullptr, no_passphrase, nullptr));
-  ca.leaf_key_.reset(EVP_EC_gen("P-256"));
+  ca.leaf_key_.reset(new_key());
   if (!ca.certificate_ || !ca.key_ || !ca.leaf_key_ ||
       X509_check_private_key(ca.certificate_.get(), ca.key_.get()) != 1 ||
       X509_check_ca(ca.certificate_.get()) != 1) {
