@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/tasks/model_service.h"
 
-#include "daemon/gateway/model_log.h"
-#include "daemon/gateway/open_seams.h"
-
 namespace codexos::daemon {
 namespace {
 
@@ -34,17 +31,6 @@ MakeInternalService make_model_service(GatewayOptions options, MakeModelSeams se
     auto service = std::make_unique<ModelService>(std::move(made));
     CODEXOS_TRY(service->start(loop, options));
     return std::unique_ptr<InternalService>(std::move(service));
-  };
-}
-
-MakeModelSeams open_model_seams(std::string tenant) {
-  return [tenant = std::move(tenant)](Loop&) -> Result<ModelSeams> {
-    ModelSeams s;
-    s.ledger = std::make_unique<NoBudget>();
-    s.keys = std::make_unique<NoKeys>();
-    s.recorder = std::make_unique<ModelLogs>(
-        [tenant](const std::string& task) { return tenant + "/tasks/" + task + "/model.log"; });
-    return s;
   };
 }
 

@@ -22,9 +22,6 @@ using MakeModelSeams = std::function<Result<ModelSeams>(Loop& relay)>;
 
 MakeInternalService make_model_service(GatewayOptions options, MakeModelSeams seams);
 
-/// No budget, no vault, records in the tasks' folders below `tenant` (…/tenants/default).
-MakeModelSeams open_model_seams(std::string tenant);
-
 /// What the daemon's environment says: XDG_CONFIG_HOME, HOME, and the same proxy as the egress.
 GatewayOptions read_gateway_options(const std::function<const char*(const char*)>& get);
 
