@@ -83,7 +83,9 @@ check_everywhere() { # check_everywhere WHEN
   [ ${#files[@]} -ge 5 ] || fail "only ${#files[@]} files in the state folder"
   nothing_in "the state folder, $1" "$values" file "${files[@]}"
   mapfile -t files < <(shown)
-  [ ${#files[@]} -ge 2 ] || fail 'no process of ours was found'
+  # Without a daemon nobody but root knows which processes are ours: they are not dumpable.
+  [ ${#files[@]} -ge 2 ] || [ -z "$(daemon_pid)" ] || fail 'no process of ours was found'
+  [ ${#files[@]} -ge 2 ] || return 0
   nothing_in "/proc, $1" "$values" file "${files[@]}"
 }
 work
