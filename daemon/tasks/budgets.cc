@@ -183,7 +183,10 @@ std::vector<BudgetView> Budgets::views_of(const std::vector<std::string>& scopes
 }
 
 void Budgets::count(const ChargeRow& row, const Spent& before, const Spent& after) {
+  const std::string own = "task:" + row.task;
   for (const std::string& scope : scopes_of(row)) {
+    // A task that is not known yet is read whole when it is asked for (know_task).
+    if (scope == own && spent_.count(own) == 0) continue;
     Periods& p = spent_[scope];
     const auto change = [&](Spent& s) {
       take(s, before);

@@ -81,8 +81,6 @@ class Budgets {
     open_.erase(id);
     loaded_ = false;
   }
-  /// The task has ended: what it used is known to the database.
-  void drop_task(const std::string& task) { spent_.erase("task:" + task); }
 
   /// All limits 0: the budget goes. Error invalid: no such scope.
   Status set(const wire::BudgetPut& body);

@@ -176,6 +176,22 @@ TEST_CASE("a day and a month are counted by themselves, in UTC") {
   CHECK(month.reserve(charge_of(), kNoon + 10 * kDay).ok());  // December
 }
 
+TEST_CASE("what a task has spent is not forgotten at midnight, with a request under way") {
+  Desk d;
+  d.set("task:t", {}, {400, 0, 0});
+  const auto before = d.reserve(charge_of());
+  REQUIRE(before.ok());
+  REQUIRE(d.budgets->settle(before->grant.id, usage_of(100, 50, 0)).ok());
+  const auto open = d.reserve(charge_of());
+  REQUIRE(open.ok());
+  Charge other = charge_of();
+  other.task = "other";
+  REQUIRE(d.reserve(other, kNoon + kDay).ok());
+  REQUIRE(d.budgets->settle(open->grant.id, usage_of(100, 50, 0)).ok());
+  CHECK(d.view("task:t", kNoon + kDay).tokens == 300);
+  CHECK(d.reserve(charge_of(), kNoon + kDay).error().code == Code::exhausted);
+}
+
 TEST_CASE("a daemon that died in between counts the reservation as spent") {
   Desk d;
   d.set("tenant", {}, {200, 0, 0});
