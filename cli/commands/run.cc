@@ -19,6 +19,7 @@
 #include "cli/session.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
+#include "core/base/egress_net.h"
 #include "core/base/text.h"
 #include "core/json/json.h"
 #include "core/wire/task.h"
@@ -331,9 +332,8 @@ Status open_snapshot(Client& client, const std::string& from) {
 
 /// By the option or by a rule.
 bool uses_models(const wire::TaskCreate& c) {
-  static constexpr std::string_view kGateway = "llm.codexos.internal";
   return c.models || std::any_of(c.allow.begin(), c.allow.end(), [](const std::string& rule) {
-           return rule.starts_with(kGateway);
+           return rule.starts_with(kModelsHost);
          });
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The addresses of a task's network namespace that daemon and codexos-exec both know.
+// The addresses and names of a task's network namespace that daemon and codexos-exec both know.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace codexos {
 
@@ -15,5 +16,8 @@ inline constexpr int kNetNamesBits = 15;
 /// that binds it to all addresses gets EADDRINUSE.
 inline constexpr uint16_t kNetPort = 1;
 inline constexpr uint16_t kNetLogGroup = 1;  // nflog(8): packets that were refused
+
+/// Where a task that may use models finds the gateway, by a rule for this name.
+inline constexpr std::string_view kModelsHost = "llm.codexos.internal";
 
 }  // namespace codexos

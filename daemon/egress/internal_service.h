@@ -10,13 +10,13 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/egress_net.h"
 #include "core/base/error.h"
 #include "core/base/fd.h"
 #include "core/os/loop.h"
 
 namespace codexos::daemon {
 
-inline constexpr std::string_view kModelsHost = "llm.codexos.internal";
 inline constexpr uint16_t kModelsPort = 80;
 
 class InternalService {

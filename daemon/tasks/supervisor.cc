@@ -240,7 +240,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     if (!cgroup.ok()) return broken_start(std::move(cgroup).error(), id);
     pass_cgroup(start.job, *std::move(cgroup), fds);
   }
-  if (auto s = begin_network(*r, id, request.create, start.secrets); !s.ok())
+  if (auto s = begin_network(*r, paths, id, request.create, start.secrets); !s.ok())
     return broken_start(std::move(s).error(), id);
   // Of its processes only: the record is made without them.
   const auto& values = start.secrets.value_env;

@@ -276,8 +276,8 @@ class Supervisor {
   // its network
   void on_network(Running& r, LinkMessage& m);
   void on_dialled(Running& r, LinkMessage& m);
-  Status begin_network(Running& r, const std::string& id, const wire::TaskCreate& create,
-                       const SecretParts& secrets);
+  Status begin_network(Running& r, const TaskPaths& paths, const std::string& id,
+                       const wire::TaskCreate& create, const SecretParts& secrets);
   Status resume_network(Running& r);
   void refuse_model(Running& r, const Charge& charge, const Error& why);
   static void judge_budget(const Running& r, Ended& end);

@@ -48,8 +48,8 @@ std::optional<wire::TaskNet> Supervisor::net_of(const wire::TaskCreate& c) {
 }
 
 /// Who uses no placeholder has no injections either.
-Status Supervisor::begin_network(Running& r, const std::string& id, const wire::TaskCreate& create,
-                                 const SecretParts& secrets) {
+Status Supervisor::begin_network(Running& r, const TaskPaths& paths, const std::string& id,
+                                 const wire::TaskCreate& create, const SecretParts& secrets) {
   const auto net = net_of(create);
   if (!net) return {};
   r.placeholders = secrets.placeholders;
@@ -57,7 +57,6 @@ Status Supervisor::begin_network(Running& r, const std::string& id, const wire::
   NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), secrets.ca};
   if (!left_out.empty()) return Error{Code::denied, "secret " + left_out, {}};
   if (given.ca) {
-    const TaskPaths paths(p_.home, "default", id);
     CODEXOS_TRY(save_authority(*given.ca, paths.authority()));
     CODEXOS_TRY(write_trust(paths.trust(), *given.ca, trust_stores_));
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/tasks/task_secrets.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "core/base/fields.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
-#include "core/os/replace_file.h"
 #include "core/policy/net_rules.h"
 #include "daemon/tasks/vault.h"
 
@@ -63,7 +64,9 @@ Status save_authority(const TaskCa& ca, const std::string& path) {
   CODEXOS_ASSIGN(const TaskCaPem pem, ca.to_pem());
   StoredAuthority stored{pem.certificate, std::string(pem.key.view())};
   std::string text = json::encode(stored);
-  auto s = replace_file(path, text, 0600);
+  // Not synced: a task that outlives a loss of power has lost its sandbox with it.
+  const auto fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  Status s = fd.ok() ? write_all(fd->get(), text) : Status(fd.error());
   wipe(text);
   wipe(stored.key);
   return s;
