@@ -12,6 +12,7 @@
 #include "cli/values.h"
 #include "core/base/clock.h"
 #include "core/base/money.h"
+#include "core/wire/task.h"
 #include "core/wire/usage.h"
 
 namespace codexos::cli {
@@ -45,29 +46,35 @@ Result<int> say_budgets(const Context& ctx, const std::string& reply, const std:
   return 0;
 }
 
-/// What is of no other kind is a task.
-std::string scope_of(const std::string& word) {
-  const bool known = word == "tenant" || word.find(':') != word.npos;
-  return known ? word : "task:" + word;
+/// What is of no other kind is a task, by id, prefix or name.
+Result<std::string> scope_of(Client& client, const std::string& word) {
+  if (word == "tenant" || word.find(':') != word.npos) return word;
+  CODEXOS_ASSIGN(const auto task,
+                 client.fetch<wire::Task>(Request{"GET", task_path(word), {}, {}}));
+  return "task:" + task.id;
 }
 
-Result<int> put_budget(Context& ctx, const wire::BudgetPut& body) {
-  CODEXOS_ASSIGN(const std::string reply,
-                 Client(ctx).call(
-                     Request{"PUT", "/v1/budgets", {}, json::encode(body, json::Defaults::omit)}));
+Result<int> put_budget(Context& ctx, Client& client, const wire::BudgetPut& body) {
+  CODEXOS_ASSIGN(
+      const std::string reply,
+      client.call(Request{"PUT", "/v1/budgets", {}, json::encode(body, json::Defaults::omit)}));
   return say_budgets(ctx, reply, body.scope);
 }
 
 }  // namespace
 
 Result<int> show_budgets(Context& ctx, const Invocation& inv) {
-  CODEXOS_ASSIGN(const std::string reply, Client(ctx).call(Request{"GET", "/v1/budgets", {}, {}}));
-  return say_budgets(ctx, reply, inv.words.empty() ? "" : scope_of(inv.words[0]));
+  Client client(ctx);
+  std::string scope;
+  if (!inv.words.empty()) {
+    CODEXOS_ASSIGN(scope, scope_of(client, inv.words[0]));
+  }
+  CODEXOS_ASSIGN(const std::string reply, client.call(Request{"GET", "/v1/budgets", {}, {}}));
+  return say_budgets(ctx, reply, scope);
 }
 
 Result<int> set_budget(Context& ctx, const Invocation& inv) {
   wire::BudgetPut body;
-  body.scope = scope_of(inv.words[0]);
   if (inv.has("period")) body.period = *find_enum<wire::BudgetPeriod>(inv.value("period"));
   CODEXOS_TRY(fill_budget(inv, body.limits));
   if (inv.has("soft")) {
@@ -82,7 +89,9 @@ Result<int> set_budget(Context& ctx, const Invocation& inv) {
                  body.limits.any() ? "--none takes nothing else"
                                    : "--max-tokens, --max-requests, --max-cost or --none is needed",
                  {}};
-  return put_budget(ctx, body);
+  Client client(ctx);
+  CODEXOS_ASSIGN(body.scope, scope_of(client, inv.words[0]));
+  return put_budget(ctx, client, body);
 }
 
 Result<int> raise_budget(Context& ctx, const Invocation& inv) {
@@ -108,7 +117,7 @@ Result<int> raise_budget(Context& ctx, const Invocation& inv) {
                    fmt::format("codexos budget set {} lowers it", inv.words[0])};
     body.limits.*amount = more.*amount;
   }
-  return put_budget(ctx, body);
+  return put_budget(ctx, client, body);
 }
 
 Result<int> explain_budget(Context& ctx, const Invocation& inv) {

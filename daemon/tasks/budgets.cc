@@ -308,7 +308,9 @@ Status Budgets::set(const wire::BudgetPut& body) {
 Result<std::vector<wire::Budget>> Budgets::list(int64_t now_us) {
   CODEXOS_TRY(load(now_us));
   std::vector<wire::Budget> out;
-  for (const auto& [key, row] : limits_) {
+  // Not limits_: the budgets of tasks that were forgotten since are still there.
+  CODEXOS_ASSIGN(const auto rows, store_.budgets().all());
+  for (const BudgetRow& row : rows) {
     if (row.scope.rfind("task:", 0) == 0) CODEXOS_TRY(know_task(row.scope.substr(5)));
     for (const BudgetView& view : views_of({row.scope})) {
       if (view.period != row.period) continue;

@@ -59,6 +59,14 @@ expect_eq "$reserved" 0
 expect_eq "$(codexos --json usage --by day | jq '[.lines[].used.cost_micros]|add')" "$spent"
 expect_ok codexos budget set tenant --none
 
+step 'a budget goes with its task, what was spent stays'
+expect_ok codexos budget show capped
+expect_has "$out" 'of 2'
+capped=$(field capped .id) was=$(codexos --json usage --by day | jq '[.lines[].used.requests]|add')
+codexos rm -f capped >/dev/null
+expect_hasnt "$(codexos budget show)" "$capped"
+expect_eq "$(codexos --json usage --by day | jq '[.lines[].used.requests]|add')" "$was"
+
 step 'a model without a price does not pass a budget in money'
 expect_code 124 codexos run --models --max-cost 1 --name unpriced -- sh -c "curl -sS -o answer -w '%{http_code}' $url -d '${body/demo-1/own-1}'; exit 1"
 expect_eq "$out" 402
