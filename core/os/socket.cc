@@ -142,6 +142,7 @@ Result<Received> receive(int fd, char* to, size_t room, bool& again) {
   do n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n < 0) {
+    if (errno == ECONNRESET) return out;
     if (errno != EAGAIN) return errno_error("recvmsg", errno);
     again = true;
     return out;

@@ -39,7 +39,8 @@ struct Received {
 };
 
 /// recvmsg(2) with MSG_CMSG_CLOEXEC. Error with `would_block` true in `again` when nothing is
-/// there. `again` is set instead of an error for EAGAIN. Truncated control data is an error.
+/// there. `again` is set instead of an error for EAGAIN. Truncated control data is an error. A peer
+/// that closed before it read all of ours (ECONNRESET, unix(7)) is an end of stream like any other.
 Result<Received> receive(int fd, char* to, size_t room, bool& again);
 /// sendmsg(2) with MSG_NOSIGNAL; returns bytes taken. EAGAIN: 0 with again = true.
 Result<size_t> send_bytes(int fd, std::string_view bytes, const std::vector<int>& fds, bool& again);

@@ -85,6 +85,18 @@ TEST_CASE("nothing there is no error, the end is zero bytes, a gone peer no sign
 
 size_t open_descriptors() { return real_host().list("/proc/self/fd").size(); }
 
+TEST_CASE("a peer that went without reading all of ours is an end of stream, not an error") {
+  auto pair = *socket_pair(SocketType::stream);
+  bool again = false;
+  REQUIRE(send_bytes(pair.second.get(), "unread", {}, again).ok());
+  pair.first.reset();
+  char room[8];
+  const auto end = receive(pair.second.get(), room, sizeof room, again);
+  REQUIRE(end.ok());
+  CHECK(end->bytes == 0);
+  CHECK_FALSE(again);
+}
+
 TEST_CASE("a message with too many descriptors is refused and leaks none") {
   auto pair = *socket_pair(SocketType::stream);
   REQUIRE(want_sender_id(pair.second.get()) == want_sender_id(pair.second.get()));
