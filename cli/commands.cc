@@ -112,6 +112,15 @@ constexpr Option kRun[] = {
      {},
      {},
      true},
+    {"--key-for",
+     "HOST",
+     "where an agent's key may go beside its provider",
+     Kind::text,
+     L::now,
+     true,
+     {},
+     {},
+     true},
     {"--models", "", "show it the model gateway, llm.codexos.internal"},
     {"--max-tokens", "N", "tokens that its models may use", Kind::number},
     {"--max-requests", "N", "requests to models", Kind::number, L::now, false, {}, {}, true},
@@ -837,7 +846,8 @@ constexpr Command kCommands[] = {
      G::nouns,
      "[--list | [--revoke] AGENT]",
      "share your own login of an agent with its tasks",
-     "Until it is revoked, every task of the agent finds your login, and could read it; what it "
+     "Until it is revoked, every task of the agent works with your login, of which it finds "
+     "placeholders (of a preset without tokens: the login itself); what it "
      "refreshes is written back to your own file. Nothing else of the agent's folder is shown.",
      kLoginShare,
      W::any,

@@ -221,10 +221,13 @@ Result<int> share_login(Context& ctx, const Invocation& inv) {
   if (ctx.globals.quiet) return 0;
   CODEXOS_TRY(print_line(
       revoke ? fmt::format("the login of {} is not shared any more", login.agent)
-             : fmt::format("{} is shared with all tasks of {}, which could read it; a login that "
+             : fmt::format("{} is shared with all tasks of {}, {}; a login that "
                            "they refresh is written back\nto end that: codexos agent login-share "
                            "--revoke {}",
-                           login.file, login.agent, login.agent)));
+                           login.file, login.agent,
+                           login.placeholders ? "which find placeholders of its tokens"
+                                              : "which could read it",
+                           login.agent)));
   return 0;
 }
 

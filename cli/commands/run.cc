@@ -197,6 +197,7 @@ Status fill_network(const Invocation& inv, wire::TaskCreate& c) {
 }
 
 Status fill_secrets(const Invocation& inv, wire::TaskCreate& c) {
+  c.key_for = inv.values("key-for");
   struct Row {
     const char* key;
     wire::SecretForm form;

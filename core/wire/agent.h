@@ -46,6 +46,7 @@ struct AgentRecord {
   AgentUse use = AgentUse::job;
   std::string prompt;
   std::string auth;           // key (which variable), login, none
+  bool placeholders = false;  // the task has those instead of key or tokens
   std::string inner_sandbox;  // the agent's own: off, nested
   std::string events;         // parser of its output; empty: it is text
   std::string session;        // its conversation, as it names it
@@ -59,6 +60,8 @@ struct AgentRecord {
     v("use", s.use, "what it was started for");
     v("prompt", s.prompt, "the job that it was given");
     v("auth", s.auth, "how it authenticates: key NAME, login, none");
+    v("placeholders", s.placeholders,
+      "whether the task has placeholders instead of its key or tokens");
     v("inner_sandbox", s.inner_sandbox, "its own sandbox inside ours: off or nested");
     v("events", s.events, "how its output is read; empty: as text");
     v("session", s.session, "its name for the conversation");
@@ -89,6 +92,7 @@ struct AgentLogin {
   std::string detail;
   std::string shared_at;
   std::string written_back_at;
+  bool placeholders = false;  // tasks find those of its tokens
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("agent", s.agent, "name of the agent");
@@ -97,6 +101,7 @@ struct AgentLogin {
     v("detail", s.detail, "why, in words");
     v("shared_at", s.shared_at, "since when it is shared, RFC 3339");
     v("written_back_at", s.written_back_at, "when a refreshed login was last written back");
+    v("placeholders", s.placeholders, "whether tasks find placeholders of its tokens");
   }
 };
 

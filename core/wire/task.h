@@ -119,9 +119,10 @@ struct TaskCreate {
   std::string prompt;              // the job
   std::vector<std::string> extra;  // further arguments of the agent's command line
   AgentUse agent_use = AgentUse::job;
-  std::vector<SecretUse> secrets;  // --secret
-  bool models = false;             // --models: the model gateway
-  BudgetLimits budget;             // --max-tokens, --max-cost
+  std::vector<std::string> key_for;  // --key-for: rules as of allow, or "any"
+  std::vector<SecretUse> secrets;    // --secret
+  bool models = false;               // --models: the model gateway
+  BudgetLimits budget;               // --max-tokens, --max-cost
 
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -166,6 +167,8 @@ struct TaskCreate {
     v("prompt", s.prompt, "the job");
     v("extra", s.extra, "further arguments of the agent's command line");
     v("agent_use", s.agent_use, "what the agent is started for");
+    v("key_for", s.key_for,
+      "where an agent's key or login may go beside its provider; any: the key is given as it is");
     v("secrets", s.secrets, "secrets that the task may use");
     v("models", s.models, "show it the model gateway, http://llm.codexos.internal");
     v("budget", s.budget, "the most that its models may use");

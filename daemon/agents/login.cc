@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/id.h"
 #include "core/base/path.h"
+#include "core/base/placeholder.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
 
@@ -32,8 +34,9 @@ struct Share {
   PresetLogin login;
   int64_t shared_at_us = 0;
   int64_t written_back_at_us = 0;
-  std::string agreed;   // a hash of what both sides held
-  std::string trouble;  // why the last change was not carried
+  std::string agreed;                               // a hash of what both sides held
+  std::string trouble;                              // why the last change was not carried
+  std::map<std::string, std::string> placeholders;  // of login.tokens
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("agent", s.agent);
@@ -43,6 +46,7 @@ struct Share {
     v("written_back_at_us", s.written_back_at_us);
     v("agreed", s.agreed);
     v("trouble", s.trouble);
+    v("placeholders", s.placeholders);
   }
 };
 
@@ -97,6 +101,10 @@ const Value* find_dotted(const Value& v, const std::string& path) {
   return at;
 }
 
+Value* find_dotted(Value& v, const std::string& path) {
+  return const_cast<Value*>(find_dotted(std::as_const(v), path));
+}
+
 bool harmless(const Value& v, int depth) {
   if (depth > kMaxDepth) return false;
   if (!v.is_structured()) return true;
@@ -136,6 +144,38 @@ Result<Value> shared_part(const PresetLogin& login, const std::string& text) {
       return Error{Code::invalid, "it has no " + login.needs, {}};
   }
   return out;
+}
+
+/// The text there; empty: none.
+std::string text_at(const Value& v, const std::string& path) {
+  const Value* at = find_dotted(v, path);
+  return at != nullptr && at->is_string() ? at->get<std::string>() : std::string();
+}
+
+/// What tasks see of the user's own.
+Value with_placeholders(Value own, const Share& share) {
+  for (const auto& [path, placeholder] : share.placeholders)
+    if (const std::string token = text_at(own, path); !token.empty())
+      *find_dotted(own, path) = shaped_placeholder(token, placeholder);
+  return own;
+}
+
+/// What a task wrote, with the user's own tokens. Error invalid: it has tokens of its own.
+Result<Value> with_tokens(Value written, const Value& own, const Share& share) {
+  for (const auto& [path, placeholder] : share.placeholders) {
+    const std::string token = text_at(own, path), is = text_at(written, path);
+    if (!is.empty() && is.find(placeholder) == std::string::npos)
+      return Error{Code::invalid,
+                   "a task wrote a login with tokens of its own; it was not taken over",
+                   "log in outside of a task"};
+    if (token.empty()) continue;
+    // Also where it wrote none: nobody logs the user out.
+    const size_t dot = path.rfind('.');
+    Value* parent = dot == std::string::npos ? &written : find_dotted(written, path.substr(0, dot));
+    if (parent != nullptr && parent->is_object())
+      (*parent)[dot == std::string::npos ? path : path.substr(dot + 1)] = token;
+  }
+  return written;
 }
 
 std::string hash_of(const Value& v) {
@@ -179,6 +219,29 @@ class Sync {
     CODEXOS_TRY(carry());
     return save();
   }
+  Result<LoginTokens> tokens() {
+    CODEXOS_TRY(lock());
+    CODEXOS_TRY(load());
+    LoginTokens out;
+    if (share_.placeholders.empty()) return out;
+    CODEXOS_ASSIGN(const std::string text, read_plain(share_.file));
+    CODEXOS_ASSIGN(const Value own, shared_part(share_.login, text));
+    for (const auto& [path, placeholder] : share_.placeholders)
+      out.tokens.push_back(
+          {path, placeholder, Secret(text_at(own, path)), share_.login.tokens[path]});
+    out.refresh = share_.login.refresh;
+    return out;
+  }
+  Status keep(const std::map<std::string, Secret>& fresh) {
+    CODEXOS_TRY(lock());
+    CODEXOS_TRY(load());
+    CODEXOS_ASSIGN(const std::string text, read_plain(share_.file));
+    CODEXOS_ASSIGN(Value whole, json::parse(text));
+    for (const auto& [path, token] : fresh)
+      if (Value* at = find_dotted(whole, path)) *at = std::string(token.view());
+    CODEXOS_TRY(write_own(whole));
+    return save();
+  }
 
  private:
   Status lock() {
@@ -212,29 +275,35 @@ class Sync {
       return Error{Code::not_found, share_.file + " is gone: log in again", {}};
     }
     if (!text.ok()) return text.error();
-    auto own = shared_part(share_.login, *text);
-    if (!own.ok()) return std::move(own).error().during(share_.file);
+    auto real = shared_part(share_.login, *text);
+    if (!real.ok()) return std::move(real).error().during(share_.file);
+    const Value own = with_placeholders(*real, share_);
     const auto other_text = read_plain(inside());
     const auto other = other_text.ok() ? shared_part(share_.login, *other_text)
                                        : Result<Value>(other_text.error());
-    const std::string own_hash = hash_of(*own);
-    if (!other.ok() || share_.agreed.empty()) return carry_in(*own, own_hash);
+    const std::string own_hash = hash_of(own);
+    if (!other.ok() || share_.agreed.empty()) return carry_in(own, own_hash);
     const std::string other_hash = hash_of(*other);
     if (own_hash == other_hash) {
       share_.agreed = own_hash;
       return {};
     }
-    const int age = compare_age(share_.login, *other, *own);
+    const int age = compare_age(share_.login, *other, own);
     const bool own_changed = own_hash != share_.agreed;
     const bool other_changed = other_hash != share_.agreed;
-    if (!other_changed || (own_changed && age <= 0)) return carry_in(*own, own_hash);
-    if (age < 0 || !same_shape(*own, *other)) {
+    if (!other_changed || (own_changed && age <= 0)) return carry_in(own, own_hash);
+    if (age < 0 || !same_shape(own, *other)) {
       refused_ = std::string("a task wrote a login ") +
                  (age < 0 ? "that is older than" : "of another shape than") +
                  " the user's own; it was not taken over";
-      return carry_in(*own, own_hash);
+      return carry_in(own, own_hash);
     }
-    return write_back(*text, *other, other_hash);
+    const auto with = with_tokens(*other, *real, share_);
+    if (!with.ok()) {
+      refused_ = with.error().message;
+      return carry_in(own, own_hash);
+    }
+    return write_back(*text, *with, other_hash);
   }
 
   Status carry_in(const Value& own, const std::string& hash) {
@@ -246,11 +315,16 @@ class Sync {
   Status write_back(const std::string& text, const Value& shared, const std::string& hash) {
     CODEXOS_ASSIGN(Value whole, json::parse(text));
     for (auto it = shared.begin(); it != shared.end(); ++it) whole[it.key()] = *it;
+    CODEXOS_TRY(write_own(whole));
+    share_.agreed = hash;
+    return {};
+  }
+
+  Status write_own(const Value& whole) {
     struct stat st {};
     if (stat(share_.file.c_str(), &st) != 0) return errno_error("stat " + share_.file, errno);
     CODEXOS_TRY(replace_file(share_.file, parent_path(share_.file), st.st_mode & 0700,
                              json::dump_pretty(whole)));
-    share_.agreed = hash;
     share_.written_back_at_us = now_us();
     share_.trouble.clear();
     return {};
@@ -295,6 +369,7 @@ Status share_login(const PresetLogin& login, const std::string& state_home,
   share.file = *std::move(file);
   share.login = login;
   share.shared_at_us = now_us();
+  for (const auto& [path, use] : login.tokens) share.placeholders[path] = make_placeholder();
   auto s = Sync(state_home, agent).begin(std::move(share));
   if (s.ok()) return s;
   (void)revoke_login(state_home, agent);
@@ -317,6 +392,20 @@ Status sync_login(const std::string& state_home, const std::string& agent) {
   if (!login_is_shared(state_home, agent)) return {};
   auto s = Sync(state_home, agent).run();
   return s.ok() ? Status() : Status(std::move(s).error().during("login of " + agent));
+}
+
+Result<LoginTokens> read_login_tokens(const std::string& state_home, const std::string& agent) {
+  if (!login_is_shared(state_home, agent)) return LoginTokens();
+  auto tokens = Sync(state_home, agent).tokens();
+  if (!tokens.ok()) return std::move(tokens).error().during("login of " + agent);
+  return tokens;
+}
+
+Status keep_login_tokens(const std::string& state_home, const std::string& agent,
+                         const std::map<std::string, Secret>& fresh) {
+  auto s = Sync(state_home, agent).keep(fresh);
+  if (s.ok()) return s;
+  return std::move(s).error().during("keep new tokens of the login of " + agent);
 }
 
 Status place_login_link(const PresetLogin& login, const std::string& state_home,
@@ -355,6 +444,7 @@ wire::AgentLogin describe_login(const PresetLogin& login, const std::string& sta
   wire::AgentLogin out;
   out.agent = agent;
   out.file = own_file(login, home);
+  out.placeholders = !login.tokens.empty();
   const auto text = read_file(out.file, kMaxFile);
   const auto part = text.ok() ? shared_part(login, *text) : Result<Value>(text.error());
   out.state = "not shared";

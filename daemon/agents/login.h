@@ -10,14 +10,20 @@
 // back to the user's own file, a login outside is carried in. Only the members that the preset
 // names are shared. What a task wrote is not trusted: no link is followed, and what is no login of
 // that shape goes nowhere.
+//
+// What tasks see has placeholders where the preset names tokens; they stay the same for as long as
+// the login is shared, whatever the tokens are. The tokens stay in the user's own file: the egress
+// puts them in, and keeps the new ones there when they are refreshed.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/secret.h"
 #include "core/wire/agent.h"
 #include "daemon/agents/preset.h"
 
@@ -38,6 +44,23 @@ Status revoke_login(const std::string& state_home, const std::string& agent);
 /// Carries the newer side to the other one. Error: nothing was carried, and why. Blocks for a few
 /// small files.
 Status sync_login(const std::string& state_home, const std::string& agent);
+/// What the placeholders of a shared login stand for.
+struct LoginToken {
+  std::string path;  // "a.b"
+  std::string placeholder;
+  Secret value;  // empty: the login has none of it now
+  PresetUse use;
+};
+struct LoginTokens {
+  std::vector<LoginToken> tokens;  // by path
+  std::vector<PresetRefresh> refresh;
+};
+/// None: it is not shared, or its preset names none. Error: the user's own file, and what is wrong.
+Result<LoginTokens> read_login_tokens(const std::string& state_home, const std::string& agent);
+/// New tokens, by path, for the user's own file. From any thread; waits for the disk.
+Status keep_login_tokens(const std::string& state_home, const std::string& agent,
+                         const std::map<std::string, Secret>& fresh);
+
 /// What an agent's folder has at `link`: a link to the shared login, or, with `shared` false,
 /// nothing of the kind. A file that the agent put in its place is taken over as a refresh.
 Status place_login_link(const PresetLogin& login, const std::string& state_home,

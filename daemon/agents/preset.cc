@@ -11,6 +11,7 @@
 #include "core/base/path.h"
 #include "core/base/text.h"
 #include "core/os/file.h"
+#include "core/policy/net_rules.h"
 #include "core/policy/yaml.h"
 
 namespace codexos::daemon {
@@ -51,7 +52,14 @@ class Check {
     CODEXOS_TRY(command("interactive", p_.interactive, false));
     CODEXOS_TRY(command("version", p_.version, false));
     CODEXOS_TRY(paths());
-    return login();
+    for (const auto& [name, use] : p_.held) {
+      if (std::find(p_.keys.begin(), p_.keys.end(), name) == p_.keys.end())
+        return wrong("held", "names " + name + ", which is none of keys");
+      if (use.hosts.empty()) return wrong("held." + name, "needs hosts");
+      CODEXOS_TRY(check_hosts("held." + name, use.hosts));
+    }
+    CODEXOS_TRY(login());
+    return tokens();
   }
 
  private:
@@ -121,6 +129,35 @@ class Check {
     if (!l.link.empty() && (!is_below_home(l.link) || !in_folders(l.link)))
       return wrong("login.link", "must lie right in one of the folders");
     if (l.keys.empty()) return wrong("login.keys", "must say what is shared");
+    return {};
+  }
+
+  Status check_hosts(const std::string& field, const std::vector<std::string>& hosts) const {
+    for (const auto& host : hosts) {
+      const auto rule = parse_net_rules({host});
+      if (!rule.ok()) return wrong(field, "has a wrong host: " + rule.error().message);
+      if (rule->front().kind == NetRule::Kind::network)
+        return wrong(field, "has an address, " + host + ": TLS proves names only");
+    }
+    return {};
+  }
+
+  Status tokens() const {
+    if (!p_.login) return {};
+    const PresetLogin& l = *p_.login;
+    const auto is_token = [&l](const std::string& name) { return l.tokens.count(name) != 0; };
+    for (const auto& [name, use] : l.tokens)
+      CODEXOS_TRY(check_hosts("login.tokens." + name, use.hosts));
+    for (size_t i = 0; i < l.refresh.size(); ++i) {
+      const PresetRefresh& r = l.refresh[i];
+      const std::string field = "login.refresh[" + std::to_string(i) + "]";
+      if (r.hosts.empty() || r.path.empty() || r.path[0] != '/' || r.gives.empty())
+        return wrong(field, "needs hosts, a path that begins with / and what it gives");
+      CODEXOS_TRY(check_hosts(field, r.hosts));
+      if (!is_token(r.sends)) return wrong(field, "sends " + r.sends + ", which is none of tokens");
+      for (const auto& [member, token] : r.gives)
+        if (!is_token(token)) return wrong(field, "gives " + token + ", which is none of tokens");
+    }
     return {};
   }
 

@@ -24,14 +24,43 @@ constexpr auto enum_names(InnerSandbox) {
   return std::array{EnumName{InnerSandbox::off, "off"}, EnumName{InnerSandbox::nested, "nested"}};
 }
 
+/// Where a key or token may go. A task holds a placeholder of it, and the egress puts the value
+/// into this header on the way to these hosts.
+struct PresetUse {
+  std::vector<std::string> hosts;  // rules as of --allow; none: into no header
+  std::string header = "authorization";
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("hosts", s.hosts, "hosts that get it, in TLS");
+    v("header", s.header, "the header that it stands in");
+  }
+};
+
+/// Where new tokens are given for the one that is sent (RFC 6749, section 6).
+struct PresetRefresh {
+  std::vector<std::string> hosts;
+  std::string path;
+  std::string sends;                         // the token, "a.b", in the body
+  std::map<std::string, std::string> gives;  // member of the answer -> token
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("hosts", s.hosts, "hosts that do so");
+    v("path", s.path, "path of the request");
+    v("sends", s.sends, "the token that is sent");
+    v("gives", s.gives, "which member of the answer is which token");
+  }
+};
+
 /// The agent's own credential file. Of it only `keys` are shared, and only they are written back.
 struct PresetLogin {
   std::string file;  // the user's own, below ~/
   std::string link;  // below HOME: where the agent looks, a link to the shared one
-  std::map<std::string, std::string> env;  // instead of a link: where the agent is told to look
-  std::vector<std::string> keys;           // members that are shared; "*": all
-  std::string needs;                       // "a.b": text that must be there
-  std::string newer;                       // "a.b": a number or time that grows with each refresh
+  std::map<std::string, std::string> env;   // instead of a link: where the agent is told to look
+  std::vector<std::string> keys;            // members that are shared; "*": all
+  std::string needs;                        // "a.b": text that must be there
+  std::string newer;                        // "a.b": a number or time that grows with each refresh
+  std::map<std::string, PresetUse> tokens;  // "a.b": a token, of which tasks have a placeholder
+  std::vector<PresetRefresh> refresh;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("file", s.file, "the user's own credential file");
@@ -40,6 +69,8 @@ struct PresetLogin {
     v("keys", s.keys, "members of it that are shared; \"*\": all");
     v("needs", s.needs, "member without which it is no login");
     v("newer", s.newer, "member that grows with each refresh");
+    v("tokens", s.tokens, "members that tasks have placeholders of, and where they may go");
+    v("refresh", s.refresh, "where new tokens are given for one of them");
   }
 };
 
@@ -58,7 +89,8 @@ struct Preset {
   std::string events;                        // claude, codex, opencode, gemini; empty: text
   std::map<std::string, std::string> exits;  // exit code -> what it means
   std::vector<std::string> hosts;
-  std::vector<std::string> keys;  // variables that can hold a key
+  std::vector<std::string> keys;          // variables that can hold a key
+  std::map<std::string, PresetUse> held;  // of those: what tasks have a placeholder of
   std::optional<PresetLogin> login;
   InnerSandbox inner_sandbox = InnerSandbox::off;
   uint64_t idle_timeout_s = 900;
@@ -81,6 +113,7 @@ struct Preset {
     v("exits", s.exits, "what its exit codes mean");
     v("hosts", s.hosts, "hosts that it needs");
     v("keys", s.keys, "variables that can hold its key");
+    v("held", s.held, "those that tasks have placeholders of, and where they may go");
     v("login", s.login, "its login");
     v("inner_sandbox", s.inner_sandbox, "off: switched off; nested: it makes one inside ours");
     v("idle_timeout_s", s.idle_timeout_s, "seconds without output after which a job is ended");

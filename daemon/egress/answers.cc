@@ -2,6 +2,7 @@
 #include "daemon/egress/answers.h"
 
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "core/base/text.h"
@@ -10,12 +11,15 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMaxAnswerHead = 256 << 10;
+constexpr size_t kMaxTokens = 256 << 10;
 constexpr size_t kMaxChunkLine = 8 << 10;
 constexpr size_t kStatusBytes = 12;  // "HTTP/1.1 200"
 
 Error no_http(std::string why) {
   return {Code::unavailable, "the server's answer: " + std::move(why), {}};
 }
+
+Error too_long() { return {Code::denied, "an answer with new tokens of more than 256 KiB", {}}; }
 
 std::string_view without_ending(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
@@ -61,15 +65,9 @@ struct Answers::Head {
   }
 };
 
-Answers::Answers(const Redactor* values, AskedQueue& asked, Redactor::Stream::OnFound found,
-                 OnUpgrade on_upgrade)
-    : values_(values), asked_(asked), found_(std::move(found)), on_upgrade_(std::move(on_upgrade)) {
-  if (values_ != nullptr && values_->empty()) values_ = nullptr;
-}
-
 std::string Answers::redacted(std::string_view text) {
-  if (values_ == nullptr) return std::string(text);
-  Redactor::Stream s(*values_, found_);
+  if (!values_) return std::string(text);
+  Redactor::Stream s(*values_, call_.found);
   std::string out;
   s.feed(text, out);
   s.finish(out);
@@ -84,28 +82,65 @@ void Answers::add_chunk(std::string_view bytes, std::string& out) {
 }
 
 /// Of a body: searched, and in a chunk of its own when it came in chunks.
-void Answers::pass(std::string_view bytes, std::string& out) {
+Status Answers::pass(std::string_view bytes, std::string& out) {
+  if (held_) {
+    held_->body.append(bytes);
+    return held_->body.size() <= kMaxTokens ? Status() : too_long();
+  }
   if (state_ != State::chunk) {
     if (body_)
       body_->feed(bytes, out);
     else
       out += bytes;
-    return;
+    return {};
   }
-  if (!body_) return add_chunk(bytes, out);
+  if (!body_) {
+    add_chunk(bytes, out);
+    return {};
+  }
   std::string clean;
   body_->feed(bytes, clean);
   add_chunk(clean, out);
+  return {};
 }
 
-void Answers::finish_body(std::string& out) {
-  if (!body_) return;
+Status Answers::finish_body(std::string& out) {
+  if (held_) return release(out);
+  if (!body_) return {};
   std::string last;
   body_->finish(last);
   if (state_ == State::chunk_size)
     add_chunk(last, out);
   else
     out += last;
+  return {};
+}
+
+void Answers::hold(const Head& h, uint32_t exchange) {
+  Held held;
+  held.exchange = exchange;
+  const std::string_view text(kept_);
+  held.head = redacted(without_ending(text.substr(0, text.find('\n')))) + "\r\n";
+  for (const HttpField& f : h.fields)
+    if (f.name != "content-length" && f.name != "transfer-encoding" && f.name != "trailer")
+      held.head += redacted(f.line) + "\r\n";
+  held_ = std::move(held);
+}
+
+/// The held answer is whole.
+Status Answers::release(std::string& out) {
+  Held held = *std::exchange(held_, std::nullopt);
+  silent_ = state_ == State::chunk_size;
+  auto body = call_.on_tokens(held.exchange, held.body);
+  wipe(held.body);
+  if (!body.ok()) {
+    held_.emplace();  // still nothing of it was passed on
+    return std::move(body).error();
+  }
+  values_ = call_.values();  // the new tokens are among them
+  const std::string clean = redacted(*body);
+  out += held.head + "Content-Length: " + std::to_string(clean.size()) + "\r\n\r\n" + clean;
+  return {};
 }
 
 /// Moves a line into kept_; true when it has ended. Bare LF ends it too, as with every client.
@@ -151,7 +186,7 @@ Status Answers::choose_body(const Head& h, const AskedRequest& asked) {
 
 /// kept_ is a whole head.
 Status Answers::on_head(std::string& out) {
-  constexpr int kSwitching = 101, kFirstFinal = 200;
+  constexpr int kSwitching = 101, kFirstFinal = 200, kFirstRedirect = 300;
   const std::string_view text(kept_);
   Head h;
   if (text.size() < kStatusBytes || text.substr(0, 7) != "HTTP/1." || text[8] != ' ' ||
@@ -173,8 +208,16 @@ Status Answers::on_head(std::string& out) {
   if (final && h.status != kSwitching) CODEXOS_TRY(choose_body(h, asked));
   if (h.status == kSwitching) state_ = State::opaque;
   if (final) asked_.pop_front();
-  if (final && asked.upgrade) CODEXOS_TRY(on_upgrade_(text.substr(0, kStatusBytes)));
-  if (values_ != nullptr) body_.emplace(*values_, found_);
+  if (final && asked.upgrade) CODEXOS_TRY(call_.on_upgrade(text.substr(0, kStatusBytes)));
+  body_.reset();
+  values_ = call_.values();
+  if (values_ && values_->empty()) values_ = nullptr;
+  const bool success = h.status >= kFirstFinal && h.status < kFirstRedirect;
+  if (success && asked.exchange >= 0 && state_ != State::head) {
+    hold(h, static_cast<uint32_t>(asked.exchange));
+    return {};
+  }
+  if (values_) body_.emplace(*values_, call_.found);
   out += redacted(kept_);
   return {};
 }
@@ -186,8 +229,8 @@ Status Answers::on_line(std::string& out) {
     if (!read_number(trimmed_value(line.substr(0, line.find(';'))), left_, 16))
       return no_http("the size of a chunk");
     if (left_ == 0) {
-      finish_body(out);
-      out += "0\r\n";
+      CODEXOS_TRY(finish_body(out));
+      if (!silent_) out += "0\r\n";
     }
     state_ = left_ == 0 ? State::trailers : State::chunk;
     trailer_bytes_ = 0;
@@ -196,8 +239,11 @@ Status Answers::on_line(std::string& out) {
     state_ = State::chunk_size;
   } else {
     if ((trailer_bytes_ += kept_.size()) > kMaxAnswerHead) return no_http("too many trailers");
-    out += redacted(line) + "\r\n";
-    if (line.empty()) state_ = State::head;
+    if (!silent_) out += redacted(line) + "\r\n";
+    if (line.empty()) {
+      state_ = State::head;
+      silent_ = false;
+    }
   }
   kept_.clear();
   return {};
@@ -224,11 +270,11 @@ Status Answers::step(std::string_view& bytes, std::string& out) {
     case State::body:
     case State::chunk: {
       const size_t n = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size()));
-      pass(bytes.substr(0, n), out);
+      CODEXOS_TRY(pass(bytes.substr(0, n), out));
       bytes.remove_prefix(n);
       left_ -= n;
       if (left_ != 0) return {};
-      if (state_ == State::body) finish_body(out);
+      if (state_ == State::body) CODEXOS_TRY(finish_body(out));
       state_ = state_ == State::body ? State::head : State::chunk_end;
       return {};
     }
@@ -242,7 +288,7 @@ Status Answers::step(std::string_view& bytes, std::string& out) {
     }
     case State::rest:
     case State::opaque:
-      pass(bytes, out);
+      CODEXOS_TRY(pass(bytes, out));
       bytes.remove_prefix(bytes.size());
       return {};
   }
@@ -254,9 +300,11 @@ Status Answers::feed(std::string_view bytes, std::string& out) {
   return {};
 }
 
-void Answers::end(std::string& out) {
+Status Answers::end(std::string& out) {
+  // Tokens of an answer that was cut short are not known, and nothing of it is passed on.
+  if (held_ && state_ != State::rest) return no_http("it was cut short");
   if (state_ == State::chunk) state_ = State::chunk_size;
-  finish_body(out);
+  return finish_body(out);
 }
 
 }  // namespace codexos::daemon

@@ -135,8 +135,10 @@ Status HttpGuard::choose_body(const RequestHead& h) {
 }
 
 void HttpGuard::pass(std::string_view bytes, std::string& out) const {
-  if (watch_ != nullptr) watch_->on_body(bytes);
-  out.append(bytes);
+  if (watch_ != nullptr)
+    watch_->on_body(bytes, out);
+  else
+    out.append(bytes);
 }
 
 /// Appends to `out` what is to be sent.

@@ -36,8 +36,9 @@ class RequestWatch {
   virtual ~RequestWatch() = default;
   /// A head that is let pass. Appends what is to be sent instead of it, with its empty line.
   virtual void on_head(const RequestHead& head, std::string& out) = 0;
-  /// What is let pass behind heads: bodies, trailers, and all that follows an upgrade.
-  virtual void on_body(std::string_view bytes) = 0;
+  /// What is let pass behind heads: bodies, trailers, and all that follows an upgrade. Appends what
+  /// is to be sent now.
+  virtual void on_body(std::string_view bytes, std::string& out) = 0;
 };
 
 /// "a, b" has the token b; parameters do not count.

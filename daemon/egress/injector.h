@@ -3,6 +3,8 @@
 // host, the method, the path and the header, its value takes the placeholder's place, also inside
 // of `Authorization: Basic` (RFC 7617). Anywhere else the placeholder goes on as it is, and is
 // told. What got a value asks for an answer that can be searched: not compressed.
+//
+// A request to where tokens are exchanged is held back until it is whole, since its length changes.
 #pragma once
 
 #include <deque>
@@ -11,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/egress/http_head.h"
 #include "daemon/egress/injection.h"
@@ -22,6 +25,7 @@ struct AskedRequest {
   bool head = false;  // its answer has no body
   bool upgrade = false;
   bool with_value = false;
+  int exchange = -1;  // its answer gives tokens: an index of the set's exchanges
 };
 using AskedQueue = std::deque<AskedRequest>;
 
@@ -39,12 +43,22 @@ class Injector final : public RequestWatch {
   /// `set` may be null: then it only notes what was asked.
   Injector(InjectionSetPtr set, Place place, Tell tell);
   void on_head(const RequestHead& head, std::string& out) override;
-  void on_body(std::string_view bytes) override;
+  void on_body(std::string_view bytes, std::string& out) override;
   AskedQueue& asked() { return asked_; }
   const AskedQueue& asked() const { return asked_; }
 
  private:
-  std::string why_not(const Injection& i, const RequestHead& head, const HttpField& field) const;
+  /// A request to an exchange that is not whole yet.
+  struct Held {
+    AskedRequest asked;
+    std::string head;  // without its length and its last line
+    std::string body;
+    size_t left = 0;
+    bool form = false;  // not JSON
+  };
+  bool hold(const RequestHead& head, AskedRequest asked, const std::vector<std::string>& lines);
+  void release(std::string& out);
+  std::string why_not(uint32_t n, const RequestHead& head, const HttpField& field) const;
   bool put_in(const RequestHead& head, const HttpField& field, std::string& line,
               std::set<uint32_t>& done);
   void look_at_line(std::string_view line, const std::set<uint32_t>& done, const RequestHead& head,
@@ -53,7 +67,9 @@ class Injector final : public RequestWatch {
   InjectionSetPtr set_;
   Place place_;
   Tell tell_;
+  InjectedValuesPtr values_;  // of the request that is looked at
   AskedQueue asked_;
+  std::optional<Held> held_;
   std::optional<Redactor::Stream> body_;
 };
 

@@ -31,8 +31,8 @@ struct NetReport {
   Kind kind = Kind::denied;
   int64_t at_us = 0;
   // denied: "network" or "dns". secret, each told once for a place: "used", the value was put in;
-  // "misplaced", a placeholder went on as it is; "redacted", an answer held the value; `detail`
-  // says where.
+  // "misplaced", a placeholder went on as it is; "redacted", an answer held the value;
+  // "refreshed", a provider gave new tokens for it; `detail` says where.
   std::string what;
   std::string secret;  // secret: its name
   std::string target;  // the name, or the address where there was none

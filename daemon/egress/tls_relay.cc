@@ -53,12 +53,26 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
                   note(what, secret, std::move(where));
                 }),
       guard_(parts.name),
-      answers_(
-          injections_ ? &injections_->values() : nullptr, injector_.asked(),
-          [tell = parts.tell](uint32_t secret) { tell("redacted", secret, "in an answer"); },
-          [this](std::string_view first) { return on_upgrade_answer(first); }) {
+      answers_(injector_.asked(), answer_calls()) {
   guard_.expect_https();
   guard_.watched_by(&injector_);
+}
+
+Answers::Calls TlsRelay::answer_calls() {
+  return {[this]() -> std::shared_ptr<const Redactor> {
+            if (!injections_) return nullptr;
+            const auto values = injections_->values();
+            return {values, &values->redactor};
+          },
+          [this](uint32_t secret) { tell_("redacted", secret, "in an answer"); },
+          [this](std::string_view first) { return on_upgrade_answer(first); },
+          [this](uint32_t exchange, std::string_view body) { return on_tokens(exchange, body); }};
+}
+
+Result<std::string> TlsRelay::on_tokens(uint32_t exchange, std::string_view body) {
+  auto out = settle_exchange(*injections_, exchange, body);
+  if (out.ok()) tell_("refreshed", injections_->exchanges()[exchange].sends, "by " + name_);
+  return out;
 }
 
 /// A value that was put in is used when the server has got it: it may not be believed, or not
@@ -100,7 +114,8 @@ void TlsRelay::answer_instead(const char* status) {
 
 /// When the client has asked: before, it would not expect an answer.
 void TlsRelay::tell_failure() {
-  const bool expected = !injector_.asked().empty() || client_ended_ || !answers_.idle();
+  const bool expected =
+      !injector_.asked().empty() || client_ended_ || answers_.holds() || !answers_.idle();
   if (!failed_ || failure_told_ || !expected) return;
   failure_told_ = true;
   answer_instead("502 Bad Gateway");
@@ -124,11 +139,16 @@ void TlsRelay::refuse(std::string why, const char* status) {
   answer_instead(status);
 }
 
+void TlsRelay::on_bad_answer(const Error& e) {
+  if (e.code == Code::denied) return refuse(e.message, "502 Bad Gateway");
+  fail(e.message);
+}
+
 void TlsRelay::on_server_end(TlsSide::Io how) {
   // An older connection may end at any time, and clients know what to do then.
   if (how == TlsSide::Io::broken && !server_spoke_ && !injector_.asked().empty())
     return fail(name_ + " ended the connection: " + server_->why());
-  answers_.end(down_);
+  if (auto s = answers_.end(down_); !s.ok()) return on_bad_answer(s.error());
   server_over_ = true;
   end_well_ = how == TlsSide::Io::ended;
 }
@@ -206,10 +226,7 @@ bool TlsRelay::push_up(Moved& m) {
 
 void TlsRelay::on_server_bytes(std::string_view bytes) {
   server_spoke_ = true;
-  auto s = answers_.feed(bytes, down_);
-  if (s.ok()) return;
-  if (s.error().code == Code::denied) return refuse(s.error().message, "502 Bad Gateway");
-  fail(s.error().message);
+  if (auto s = answers_.feed(bytes, down_); !s.ok()) on_bad_answer(s.error());
 }
 
 bool TlsRelay::pull_down(std::string& scratch) {

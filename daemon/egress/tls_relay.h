@@ -66,6 +66,8 @@ class TlsRelay {
 
  private:
   enum class Side { client, server };
+  Answers::Calls answer_calls();
+  Result<std::string> on_tokens(uint32_t exchange, std::string_view body);
   void shake_hands(Side side);
   bool pull_up(std::string& scratch);
   bool push_up(Moved& m);
@@ -74,6 +76,7 @@ class TlsRelay {
   void on_client_bytes(std::string_view bytes);
   void on_server_bytes(std::string_view bytes);
   void on_server_end(TlsSide::Io how);
+  void on_bad_answer(const Error& e);
   void refuse(std::string why, const char* status);
   void note(const char* what, uint32_t secret, std::string where);
   void answer_instead(const char* status);

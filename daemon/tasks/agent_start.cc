@@ -41,14 +41,6 @@ Status write_seed(const std::string& path, const std::string& text) {
   return write_all(fd->get(), text);
 }
 
-/// The variable that holds a key, of those that the user gave by name.
-std::string key_of(const Preset& p, const wire::TaskCreate& create) {
-  for (const auto& name : p.keys)
-    if (const auto at = create.env.find(name); at != create.env.end() && !at->second.empty())
-      return name;
-  return {};
-}
-
 const std::vector<std::string>& command_of(const Preset& p, wire::AgentUse use, bool resumed) {
   if (use == wire::AgentUse::version) return p.version;
   if (use == wire::AgentUse::interactive) return p.interactive;
@@ -135,19 +127,26 @@ class Adder {
   }
 
   Status add_login() {
-    const std::string key = key_of(p_, create_);
+    const std::string& key = place_.key;
     const bool shared = p_.login && key.empty() && login_is_shared(place_.state_home, p_.name);
     if (p_.login && !folders_.empty() && !p_.login->link.empty())
       CODEXOS_TRY(place_login_link(*p_.login, place_.state_home, p_.name, folders_, shared));
     if (shared) {
       // Without a workspace there is no folder for a link, so nothing to share it by.
       if (!p_.login->link.empty() && folders_.empty()) return {};
+      if (create_.net == wire::Network::host && !p_.login->tokens.empty())
+        return Error{Code::invalid,
+                     "the shared login of " + p_.name +
+                         " needs the egress, which puts its tokens in: --net host has none",
+                     "without --net host, or with a key" +
+                         (p_.keys.empty() ? std::string() : ": -e " + p_.keys.front())};
       CODEXOS_TRY(sync_login(place_.state_home, p_.name));
       CODEXOS_ASSIGN(Mount m, bind_folder(login_files(place_.state_home, p_.name), kLoginInside));
       out_.mounts.push_back(std::move(m));
       for (const auto& [name, value] : p_.login->env) out_.env[name] = fill_text(value, blanks_);
     }
     out_.record.auth = !key.empty() ? "key " + key : shared ? "login" : "none";
+    out_.record.placeholders = shared ? !p_.login->tokens.empty() : place_.placeholders;
     if (key.empty() && !shared) out_.on_failure = no_login_note(p_);
     return {};
   }
@@ -162,6 +161,12 @@ class Adder {
 };
 
 }  // namespace
+
+std::string key_of(const Preset& p, const std::map<std::string, std::string>& env) {
+  for (const auto& name : p.keys)
+    if (const auto at = env.find(name); at != env.end() && !at->second.empty()) return name;
+  return {};
+}
 
 std::string agent_folder(const std::string& state_home, const std::string& workspace,
                          const std::string& agent) {

@@ -36,6 +36,8 @@ struct AgentPlace {
   std::string home;                  // inside
   const TaskRow* from = nullptr;     // the task it starts from
   const TaskRow* earlier = nullptr;  // the last one of this agent here, when one is to be continued
+  std::string key;                   // the variable that holds its key; empty: none does
+  bool placeholders = false;         // of the key
 };
 /// What an agent adds to a job.
 struct AgentParts {
@@ -46,6 +48,8 @@ struct AgentParts {
   std::string on_failure;  // what may be the reason when it fails; empty: nothing known
   wire::AgentRecord record;
 };
+/// The variable of `env` that holds the agent's key; empty: none does.
+std::string key_of(const Preset& p, const std::map<std::string, std::string>& env);
 /// Makes the agent's folders, when they are not there yet.
 Result<AgentParts> add_agent(const FoundAgent& agent, const wire::TaskCreate& create,
                              const AgentPlace& place);

@@ -94,7 +94,22 @@ Status check_network(const wire::TaskCreate& c) {
   return {};
 }
 
+/// TLS proves names, so a key goes to names only.
+Status check_key_for(const wire::TaskCreate& c) {
+  if (c.key_for.empty()) return {};
+  if (!asks_for_agent(c)) return invalid("key_for: only an agent has a key");
+  for (const auto& host : c.key_for) {
+    if (host == kAnyHost) continue;
+    const auto rules = parse_net_rules({host});
+    if (!rules.ok()) return Error(rules.error()).during("key_for");
+    if (rules->front().kind == NetRule::Kind::network)
+      return invalid("key_for: " + host + " is an address: TLS proves names only");
+  }
+  return {};
+}
+
 Status check_features(const wire::TaskCreate& c) {
+  CODEXOS_TRY(check_key_for(c));
   if (c.learn && c.seccomp == wire::SeccompProfile::nested)
     return invalid(
         "learn needs seccomp default: programs with a sandbox of their own want the only "

@@ -417,6 +417,8 @@ Status Planner::put_agent(const FoundAgent& agent, const wire::TaskCreate& creat
   std::optional<TaskRow> earlier;
   if (!create.from.empty() && has_workspace)
     earlier = last_of_agent(agent.preset.name, place.workspace);
+  place.key = start.agent_key;
+  place.placeholders = start.secrets.env.count(place.key) != 0;
   place.from = start.from ? &*start.from : nullptr;
   place.earlier = earlier ? &*earlier : nullptr;
   CODEXOS_ASSIGN(AgentParts parts, add_agent(agent, create, place));
@@ -435,6 +437,22 @@ Status Planner::put_agent(const FoundAgent& agent, const wire::TaskCreate& creat
   if (create.agent_use == wire::AgentUse::job && create.limits.idle_timeout_ms == 0)
     start.limits.idle_timeout_ms = agent.preset.idle_timeout_s * 1000;
   return {};
+}
+
+/// Key or login of an agent, as placeholders where its preset says what they are for.
+void Planner::hold_credentials(const Preset& preset, wire::TaskCreate& create, Start& start) const {
+  if (create.agent_use == wire::AgentUse::version) return;
+  hold_keys(preset, create, start.secrets, start.notes);
+  std::map<std::string, std::string> env = create.env;
+  env.insert(start.secrets.env.begin(), start.secrets.env.end());
+  start.agent_key = key_of(preset, env);
+  if (start.agent_key.empty() && preset.login && !preset.login->tokens.empty() &&
+      create.net == wire::Network::allow && login_is_shared(options_.home, preset.name))
+    start.secrets.login = preset.name;
+  if (start.on_failure.empty() && (!start.secrets.keys.empty() || !start.secrets.login.empty()))
+    start.on_failure = "what " + preset.name + " has of its " +
+                       (start.secrets.login.empty() ? start.agent_key : "login") +
+                       " works at its provider's alone; elsewhere by --key-for HOST, in TLS";
 }
 
 Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,
@@ -468,6 +486,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
     create.seccomp = wire::SeccompProfile::nested;
   CODEXOS_TRY(obey_policies(create, w.caller, s));
   if (!s.wants_env.empty()) return s;
+  if (agent) hold_credentials(agent->preset, create, s);
   if (needs_authority(create.allow, s.secrets)) {
     CODEXOS_ASSIGN(TaskCa ca, TaskCa::make(id));
     s.secrets.ca = std::make_shared<const TaskCa>(std::move(ca));

@@ -95,6 +95,7 @@ struct Start {
   std::vector<std::string> wants_env;
   std::optional<wire::AgentRecord> agent;
   std::map<std::string, std::string> agent_exits;
+  std::string agent_key;  // the variable that holds its key, or a placeholder of it
   SecretParts secrets;
 };
 
@@ -171,6 +172,7 @@ class Planner {
   /// Argv, environment and mounts of the agent that the request asks for.
   Status put_agent(const FoundAgent& agent, const wire::TaskCreate& create, Start& start,
                    std::map<std::string, std::string>& env);
+  void hold_credentials(const Preset& preset, wire::TaskCreate& create, Start& start) const;
   std::optional<TaskRow> last_of_agent(const std::string& agent, const std::string& workspace);
   std::string foreign_note(const Root& root, uid_t uid, gid_t gid);
   Status obey_policies(wire::TaskCreate& create, const Caller& caller, Start& start);

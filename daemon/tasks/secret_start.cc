@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <set>
 
-#include "core/base/id.h"
 #include "core/base/path.h"
-#include "daemon/egress/injection.h"
+#include "core/base/placeholder.h"
+#include "core/base/redactor.h"
+#include "core/policy/net_rules.h"
 #include "daemon/tasks/vault.h"
 
 namespace codexos::daemon {
@@ -26,6 +27,25 @@ std::string variable_of(const wire::Secret& s) {
       out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   }
   return out;
+}
+
+/// Where the caller says that the provider is: added to `hosts`. Text: it cannot be bound to there.
+std::string add_own_endpoints(const std::map<std::string, std::string>& env,
+                              std::vector<std::string>& hosts) {
+  constexpr std::string_view kTls = "https://";
+  for (const auto& [name, value] : env) {
+    const bool url = name.find("_BASE") != std::string::npos ||
+                     name.find("_ENDPOINT") != std::string::npos || name == "OPENAI_API_HOST";
+    if (!url || value.find("://") == std::string::npos) continue;
+    if (value.substr(0, kTls.size()) != kTls) return name + " leads to a place without TLS";
+    const size_t end = value.find_first_of("/?#", kTls.size());
+    const std::string host = value.substr(kTls.size(), end - kTls.size());
+    const auto rule = parse_net_rules({host});
+    if (!rule.ok() || rule->front().kind == NetRule::Kind::network)
+      return name + " leads to a place without a name";
+    hosts.push_back(host);
+  }
+  return {};
 }
 
 class Giver {
@@ -76,10 +96,9 @@ class Giver {
       return Error{Code::invalid, "with --net host nothing passes the egress, which puts it in",
                    "without --net host, or --secret-file " + use.name};
     CODEXOS_TRY(take_variable(secret, use));
-    const std::string placeholder =
-        std::string(kPlaceholderPrefix) + make_secret(kPlaceholderHex / 2);
+    const std::string placeholder = make_placeholder();
     out_.env[use.target] = placeholder;
-    out_.placeholders.push_back({use.name, placeholder});
+    out_.placeholders.push_back({use.name, placeholder, {}, {}, {}});
     out_.hosts.insert(out_.hosts.end(), binding.hosts.begin(), binding.hosts.end());
     return {};
   }
@@ -114,6 +133,31 @@ Result<SecretParts> give_secrets(const wire::TaskCreate& create, const Vault* va
   if (create.secrets.empty()) return SecretParts{};
   if (vault == nullptr) return Error{Code::unavailable, "there is no vault here", {}};
   return Giver(create, *vault).run();
+}
+
+void hold_keys(const Preset& preset, wire::TaskCreate& create, SecretParts& parts,
+               std::vector<std::string>& notes) {
+  for (const auto& [name, use] : preset.held) {
+    const auto at = create.env.find(name);
+    if (at == create.env.end() || at->second.size() < kMinRedacted) continue;
+    GivenPlaceholder given{name, make_placeholder(), {}, use.hosts, use.header};
+    const auto& more = create.key_for;
+    given.hosts.insert(given.hosts.end(), more.begin(), more.end());
+    const bool any = std::find(more.begin(), more.end(), kAnyHost) != more.end();
+    const std::string why = any ? "--key-for any"
+                            : create.net != wire::Network::allow
+                                ? "the task has no network by name"
+                                : add_own_endpoints(create.env, given.hosts);
+    if (!why.empty()) {
+      notes.push_back(name + " is given as it is, not as a placeholder: " + why);
+      continue;
+    }
+    parts.env[name] = shaped_placeholder(at->second, given.placeholder);
+    parts.keys.emplace(given.placeholder, Secret(at->second));
+    parts.placeholders.push_back(std::move(given));
+    wipe(at->second);
+    create.env.erase(at);
+  }
 }
 
 Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job) {

@@ -11,8 +11,10 @@
 
 #include "core/base/error.h"
 #include "core/base/plan.h"
+#include "core/base/secret.h"
 #include "core/wire/secret.h"
 #include "core/wire/task.h"
+#include "daemon/agents/preset.h"
 #include "daemon/trust/task_ca.h"
 
 namespace codexos::daemon {
@@ -20,12 +22,19 @@ namespace codexos::daemon {
 class Vault;
 
 struct GivenPlaceholder {
-  std::string secret;
+  std::string secret;  // its name in the vault, or the variable of a key that the caller gave
   std::string placeholder;
+  // Of a caller's key only, which is in no vault:
+  std::string sealed;              // hexadecimal (vault.h), for this task alone
+  std::vector<std::string> hosts;  // rules
+  std::string header;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("secret", s.secret);
     v("placeholder", s.placeholder);
+    v("sealed", s.sealed);
+    v("hosts", s.hosts);
+    v("header", s.header);
   }
 };
 
@@ -36,6 +45,8 @@ struct SecretParts {
   std::vector<std::string> hosts;          // that the task has to reach
   std::vector<Mount> files;
   std::vector<std::string> value_env;  // K=V: of the task's processes, never of its record
+  std::map<std::string, Secret> keys;  // by placeholder: those of the caller, not sealed yet
+  std::string login;                   // the agent whose shared login has placeholders; or empty
   std::shared_ptr<const TaskCa> ca;    // what the egress shows it; null: no TLS is ended
 };
 
@@ -45,6 +56,15 @@ inline constexpr const char* kSecretsInside = "/run/codexos/secrets";
 /// `vault` null: there is none. Error invalid: two for one variable, no host to put it to;
 /// not_found: no such secret; denied: the vault is locked or broken.
 Result<SecretParts> give_secrets(const wire::TaskCreate& create, const Vault* vault);
+
+/// In key_for: a key is given as it is.
+inline constexpr const char* kAnyHost = "any";
+
+/// Takes an agent's keys out of what the caller gave as variables, and gives placeholders instead,
+/// which work at their provider's, at key_for, and where a variable with a URL says that it is.
+/// Where that is no TLS, or key_for says any, the key stays as it is, and `notes` says so.
+void hold_keys(const Preset& preset, wire::TaskCreate& create, SecretParts& parts,
+               std::vector<std::string>& notes);
 
 /// That no file of a secret comes to lie where the host keeps files: in what `job` shows of it.
 Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 
 #include "core/base/clock.h"
 #include "core/base/id.h"
@@ -358,6 +359,8 @@ void Supervisor::remember(Running& r, const wire::TaskCreate& create) {
   r.timeout_ms = create.limits.timeout_ms;
   r.apply = create.apply;
   r.learns = create.learn;
+  std::copy_if(create.key_for.begin(), create.key_for.end(), std::back_inserter(r.login_hosts),
+               [](const std::string& host) { return host != kAnyHost; });
 }
 
 void Supervisor::listen(Running& r) {

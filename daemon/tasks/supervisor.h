@@ -208,6 +208,8 @@ class Supervisor {
     wire::ApplyWhen apply = wire::ApplyWhen::never;
     bool learns = false;
     std::vector<GivenPlaceholder> placeholders;
+    std::map<std::string, Secret> keys;  // of those, by placeholder: callers' own
+    std::vector<std::string> login_hosts;
     uint32_t uid = 0;         // who asked for it
     std::string over_budget;  // why a request to a model was refused; empty: none was
     size_t budget_refusals = 0;
@@ -277,7 +279,10 @@ class Supervisor {
   void on_network(Running& r, LinkMessage& m);
   void on_dialled(Running& r, LinkMessage& m);
   Status begin_network(Running& r, const TaskPaths& paths, const std::string& id,
-                       const wire::TaskCreate& create, const SecretParts& secrets);
+                       const wire::TaskCreate& create, SecretParts& secrets);
+  InjectionSetPtr injections_of(const Running& r, const std::string& id, const std::string& login,
+                                std::string& left_out) const;
+  void seal_keys(Running& r, const std::string& id, SecretParts& secrets);
   Status resume_network(Running& r);
   void refuse_model(Running& r, const Charge& charge, const Error& why);
   static void judge_budget(const Running& r, Ended& end);

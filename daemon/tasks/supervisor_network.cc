@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/tasks/task_trust.h"
+#include "daemon/tasks/vault.h"
 
 namespace codexos::daemon {
 namespace {
@@ -33,6 +34,11 @@ Status change_rules(wire::TaskNet& net, const wire::NetBody& body) {
   return {};
 }
 
+/// The agent whose shared login a task has placeholders of; empty: none.
+std::string login_of(const wire::Task& t) {
+  return t.agent && t.agent->auth == "login" && t.agent->placeholders ? t.agent->name : "";
+}
+
 }  // namespace
 
 std::optional<wire::TaskNet> Supervisor::net_of(const wire::TaskCreate& c) {
@@ -47,14 +53,37 @@ std::optional<wire::TaskNet> Supervisor::net_of(const wire::TaskCreate& c) {
   return net;
 }
 
+InjectionSetPtr Supervisor::injections_of(const Running& r, const std::string& id,
+                                          const std::string& login, std::string& left_out) const {
+  return make_injections({id, r.placeholders, r.keys, login, r.login_hosts, p_.home}, p_.vault,
+                         left_out);
+}
+
+/// A daemon that takes the task over opens them again. Where the vault is locked none can: they are
+/// in memory alone.
+void Supervisor::seal_keys(Running& r, const std::string& id, SecretParts& secrets) {
+  r.keys = std::move(secrets.keys);
+  for (GivenPlaceholder& given : secrets.placeholders) {
+    const auto key = r.keys.find(given.placeholder);
+    if (key == r.keys.end()) continue;
+    auto sealed = p_.vault.seal_for_task(id, given.secret, key->second.view());
+    if (sealed.ok())
+      given.sealed = *std::move(sealed);
+    else
+      log_line(LogLevel::warning, "task " + id,
+               given.secret + " is kept in memory alone: " + sealed.error().message);
+  }
+  r.placeholders = secrets.placeholders;
+}
+
 /// Who uses no placeholder has no injections either.
 Status Supervisor::begin_network(Running& r, const TaskPaths& paths, const std::string& id,
-                                 const wire::TaskCreate& create, const SecretParts& secrets) {
+                                 const wire::TaskCreate& create, SecretParts& secrets) {
   const auto net = net_of(create);
   if (!net) return {};
-  r.placeholders = secrets.placeholders;
+  seal_keys(r, id, secrets);
   std::string left_out;
-  NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), secrets.ca};
+  NetSecrets given{injections_of(r, id, secrets.login, left_out), secrets.ca};
   if (!left_out.empty()) return Error{Code::denied, "secret " + left_out, {}};
   if (given.ca) {
     CODEXOS_TRY(save_authority(*given.ca, paths.authority()));
@@ -69,7 +98,7 @@ Status Supervisor::resume_network(Running& r) {
   if (!net) return {};
   const std::string id = r.row.task.id;
   std::string left_out;
-  NetSecrets given{make_injections(r.placeholders, p_.vault, left_out), {}};
+  NetSecrets given{injections_of(r, id, login_of(r.row.task), left_out), {}};
   if (!left_out.empty()) log_line(LogLevel::warning, "task " + id, "secret " + left_out);
   CODEXOS_ASSIGN(given.ca, load_authority(paths(r.row).authority()));
   return p_.network.begin(id, *net, std::move(given));
@@ -81,7 +110,7 @@ void Supervisor::secrets_changed() {
     if (r->placeholders.empty() || !r->row.task.net || r->finished) continue;
     std::string left_out;
     (void)p_.network.change(id, *r->row.task.net,
-                            make_injections(r->placeholders, p_.vault, left_out));
+                            injections_of(*r, id, login_of(r->row.task), left_out));
     if (!left_out.empty()) log_line(LogLevel::warning, "task " + id, "secret " + left_out);
   }
 }
@@ -166,6 +195,7 @@ void Supervisor::on_net_report(const std::string& id, const NetReport& report) {
     e.duration_us = report.duration_us;
   });
   if (!s.ok()) log_line(LogLevel::warning, "task " + id, s.error().message);
+  if (report.what == "refreshed") sync_logins(nullptr);  // its other tasks have the old ones
 }
 
 /// True: finish() goes on when the network has ended.

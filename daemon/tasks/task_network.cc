@@ -133,6 +133,12 @@ Status TaskNetwork::change(const std::string& task, const wire::TaskNet& net,
   return change(task, net);
 }
 
+void TaskNetwork::replace_tokens(const std::string& task, const LoginTokens& tokens) {
+  const auto at = tasks_.find(task);
+  if (at != tasks_.end() && at->second.secrets.injections)
+    daemon::replace_tokens(*at->second.secrets.injections, tokens);
+}
+
 void TaskNetwork::count(const std::string& task, std::function<void(NetTotals)> done) {
   egress_.count(task, std::move(done));
 }

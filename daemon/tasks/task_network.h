@@ -51,6 +51,8 @@ class TaskNetwork {
   Status change(const std::string& task, const wire::TaskNet& net);
   /// Other values of its secrets from its next request on.
   Status change(const std::string& task, const wire::TaskNet& net, InjectionSetPtr injections);
+  /// The tokens of its shared login as they are now; what is connected goes on.
+  void replace_tokens(const std::string& task, const LoginTokens& tokens);
   /// What went to and fro so far; only of a task that is served.
   void count(const std::string& task, std::function<void(NetTotals)> done);
   /// Cuts what there is. `done` comes after the last report; at once for a task without a network.

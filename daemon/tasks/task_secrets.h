@@ -5,11 +5,13 @@
 // puts the three together again.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
+#include "daemon/agents/login.h"
 #include "daemon/egress/injection.h"
 #include "daemon/tasks/secret_start.h"
 #include "daemon/trust/task_ca.h"
@@ -23,10 +25,21 @@ struct NetSecrets {
   TaskCaPtr ca;                // null: no TLS is ended
 };
 
-/// As the vault has them now. A secret that it does not give (locked, forgotten) is left out, and
-/// `left_out` names it: its placeholder goes on as it is.
-InjectionSetPtr make_injections(const std::vector<GivenPlaceholder>& placeholders,
-                                const Vault& vault, std::string& left_out);
+/// Where the values of a task's placeholders are.
+struct PlaceholderSources {
+  std::string task;
+  const std::vector<GivenPlaceholder>& placeholders;
+  const std::map<std::string, Secret>& keys;  // by placeholder: callers' keys, in memory
+  std::string login;                          // the agent whose shared login it has; empty: none
+  std::vector<std::string> login_hosts;       // that its tokens go to beside their own
+  std::string state_home;
+};
+/// As the vault and the login have them now. What they do not give (locked, forgotten) is left out,
+/// and `left_out` names it: its placeholder goes on as it is. Null: none.
+InjectionSetPtr make_injections(const PlaceholderSources& from, const Vault& vault,
+                                std::string& left_out);
+/// The tokens of a login as they are now, for connections that there are.
+void replace_tokens(const InjectionSet& set, const LoginTokens& tokens);
 
 /// Whether any of these rules, or a placeholder, needs an authority.
 bool needs_authority(const std::vector<std::string>& allow, const SecretParts& secrets);

@@ -404,6 +404,30 @@ Result<OpenSecret> Vault::reveal(const std::string& name) const {
   return OpenSecret{std::move(what), *std::move(value)};
 }
 
+// ---- values of tasks
+
+namespace {
+/// No secret's name has a slash.
+SealedFor of_task(const std::string& tenant, const std::string& task, const std::string& name) {
+  return {tenant, "task/" + task + "/" + name, 0, "a task's own"};
+}
+}  // namespace
+
+Result<std::string> Vault::seal_for_task(const std::string& task, const std::string& name,
+                                         std::string_view value) {
+  CODEXOS_TRY(ready_to_write());
+  CODEXOS_ASSIGN(const std::string sealed,
+                 seal(keys_.front(), of_task(p_.tenant, task, name), value));
+  return hex_of(sealed);
+}
+
+Result<Secret> Vault::open_for_task(const std::string& task, const std::string& name,
+                                    std::string_view sealed) const {
+  CODEXOS_TRY(usable());
+  CODEXOS_ASSIGN(const std::string bytes, from_hex(sealed));
+  return unseal(keys_.front(), of_task(p_.tenant, task, name), bytes);
+}
+
 // ---- the vault itself
 
 wire::Vault Vault::describe() const {

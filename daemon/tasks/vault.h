@@ -63,6 +63,14 @@ class Vault {
   std::vector<wire::Secret> list() const;
   Result<OpenSecret> reveal(const std::string& name) const;
 
+  /// A value of one task's, which is in no list, in hexadecimal digits; what they stand for. A key
+  /// that goes (rekey) takes them with it. Error denied: it is locked or broken; invalid: not of
+  /// that task and name.
+  Result<std::string> seal_for_task(const std::string& task, const std::string& name,
+                                    std::string_view value);
+  Result<Secret> open_for_task(const std::string& task, const std::string& name,
+                               std::string_view sealed) const;
+
   /// A new master key: every row is wrapped anew, and none is out of use meanwhile.
   Status rekey();
   /// Accepts the rows as they are, after a restore. Error: those that do not open are named.

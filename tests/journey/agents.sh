@@ -37,13 +37,14 @@ agent_home() {
 
 # model TURNS: starts a server that follows the turns; sets `model_port` and `requests`, its log, and has
 # set_model(), the test's own, put the port where its agent looks for it.
-model_port='' requests=''
+# `model_tls`: a folder with a certificate: it speaks TLS then.
+model_port='' requests='' model_tls=''
 model() {
   requests=$SCRATCH/requests.jsonl
   printf '%s\n' "$1" >"$SCRATCH/turns.json"
   rm -f "$SCRATCH/port"
   : >"$requests"
-  python3 "$agents_here/model_server.py" "$SCRATCH/turns.json" --log "$requests" --port-file "$SCRATCH/port" >"$SCRATCH/model.log" 2>&1 &
+  python3 "$agents_here/model_server.py" "$SCRATCH/turns.json" --log "$requests" --port-file "$SCRATCH/port" ${model_tls:+--tls "$model_tls"} >"$SCRATCH/model.log" 2>&1 &
   started+=($!)
   wait_until 10 test -e "$SCRATCH/port"
   model_port=$(cat "$SCRATCH/port")

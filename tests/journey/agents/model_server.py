@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model that follows a script, for agents that talk to one.
 
-    model_server.py SCRIPT.json [--port N] [--log FILE] [--port-file FILE]
+    model_server.py SCRIPT.json [--port N] [--log FILE] [--port-file FILE] [--tls DIR]
 
 It speaks Anthropic Messages, OpenAI Responses and OpenAI Chat Completions, streaming or not. SCRIPT is a list of turns:
 
@@ -17,6 +17,7 @@ nothing for so long, {"truncate": true} breaks the stream off. Each turn counts 
 import argparse
 import json
 import os
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -232,11 +233,16 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log")
     parser.add_argument("--port-file")
+    parser.add_argument("--tls", help="a folder with server.pem and server.key")
     o = parser.parse_args()
     with open(o.script, encoding="utf-8") as f:
         Handler.script = json.load(f)
     Handler.log = o.log
     server = ThreadingHTTPServer(("127.0.0.1", o.port), Handler)
+    if o.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(o.tls, "server.pem"), os.path.join(o.tls, "server.key"))
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     if o.port_file:
         with open(o.port_file + ".new", "w", encoding="ascii") as f:
             f.write(f"{server.server_port}\n")

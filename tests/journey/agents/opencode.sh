@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# opencode from npm, found in ~/.local/bin, does jobs with a key and with a login.
+# opencode from npm, found in ~/.local/bin, does jobs with a key.
 # long
 # needs: node npm git python3 jq
 # timeout: 900
@@ -17,20 +17,9 @@ set_model() {
 agent_extra=(--model fake/fake-1)
 
 key=',"apiKey":"{env:OPENROUTER_API_KEY}"'
-auth=(-e OPENROUTER_API_KEY=sk-key)
+auth=(-e OPENROUTER_API_KEY=sk-key --key-for any)
 agent_does_a_job
 expect_eq "$(jq -r 'select(.path|endswith("/completions")).authorization' "$requests" | sort -u)" 'Bearer sk-key'
 agent_goes_on
 agent_fails
 agent_ends
-
-step 'with the login of the user, shared once'
-mkdir -p ~/.local/share/opencode
-printf '{"fake":{"type":"api","key":"sk-login"}}\n' >~/.local/share/opencode/auth.json
-chmod 600 ~/.local/share/opencode/auth.json
-expect_ok codexos agent login-share opencode
-key='' auth=()
-model "$job_turns"
-expect_ok run_agent -- 'a job with a login'
-expect_eq "$(jq -r 'select(.path|endswith("/completions")).authorization' "$requests" | sort -u)" 'Bearer sk-login'
-expect_eq "$(codexos --json inspect 2>/dev/null | json .agent.auth)" login

@@ -166,5 +166,85 @@ TEST_CASE_FIXTURE(Fixture, "a file that an agent put in the link's place is take
   CHECK(readlink(link.c_str(), text, sizeof text) < 0);
 }
 
+// ---- placeholders instead of tokens
+
+struct HeldFixture : Fixture {
+  HeldFixture() {
+    login.tokens["oauth.token"] = PresetUse{{"api.test"}, "authorization"};
+    login.tokens["oauth.refresh"] = PresetUse{{}, "authorization"};
+    login.refresh.push_back({{"login.test"}, "/token", "oauth.refresh", {{"t", "oauth.token"}}});
+    write(own, held_doc("sk-ant-token-0123456789abcdef", "refresh-token-0123456789ab", 10));
+    REQUIRE(share().ok());
+  }
+  static std::string held_doc(const std::string& token, const std::string& refresh, int expires) {
+    return R"({"other":"private","oauth":{"token":")" + token + R"(","refresh":")" + refresh +
+           R"(","expires":)" + std::to_string(expires) + "}}";
+  }
+  json::Value own_oauth() { return (*json::parse(read(own)))["oauth"]; }
+  json::Value seen() { return (*json::parse(read(inside)))["oauth"]; }
+  /// As an agent writes what it has been answered.
+  void writes_inside(const json::Value& oauth) {
+    write(inside, json::dump(json::Value{{"oauth", oauth}}));
+    REQUIRE(sync().ok());
+  }
+};
+
+TEST_CASE_FIXTURE(HeldFixture,
+                  "tasks see placeholders in the shape of the tokens, always the same") {
+  const json::Value was = seen();
+  CHECK(was["token"].get<std::string>().rfind("sk-ant-token-cxsec_", 0) == 0);
+  CHECK(was["refresh"].get<std::string>().find("0123456789") == std::string::npos);
+  CHECK(was["expires"] == 10);
+  write(own, held_doc("sk-ant-token-of-the-next-day-0123", "another-refresh-token-012345", 20));
+  REQUIRE(sync().ok());
+  CHECK(seen()["token"].get<std::string>().substr(7) == was["token"].get<std::string>().substr(7));
+  CHECK(seen()["expires"] == 20);
+  const auto tokens = read_login_tokens(state, "a");
+  REQUIRE(tokens.ok());
+  REQUIRE(tokens->tokens.size() == 2);
+  CHECK(tokens->tokens[1].path == "oauth.token");
+  CHECK(tokens->tokens[1].value.view() == "sk-ant-token-of-the-next-day-0123");
+  CHECK(tokens->tokens[1].use.hosts == std::vector<std::string>{"api.test"});
+  CHECK(tokens->refresh.size() == 1);
+}
+
+TEST_CASE_FIXTURE(HeldFixture,
+                  "new tokens go into the user's own file, and what the agent adds too") {
+  std::map<std::string, Secret> fresh;
+  fresh.emplace("oauth.token", Secret("sk-ant-fresh-0123456789abcdef01"));
+  REQUIRE(keep_login_tokens(state, "a", fresh).ok());
+  CHECK(own_oauth()["token"] == "sk-ant-fresh-0123456789abcdef01");
+  CHECK(own_oauth()["refresh"] == "refresh-token-0123456789ab");
+  CHECK((*json::parse(read(own)))["other"] == "private");
+  struct stat st {};
+  REQUIRE(stat(own.c_str(), &st) == 0);
+  CHECK((st.st_mode & 0777) == 0600);
+  json::Value oauth = seen();
+  oauth["expires"] = 99;
+  writes_inside(oauth);
+  CHECK(own_oauth()["expires"] == 99);
+  CHECK(own_oauth()["token"] == "sk-ant-fresh-0123456789abcdef01");
+  CHECK(own_oauth()["refresh"] == "refresh-token-0123456789ab");
+}
+
+TEST_CASE_FIXTURE(HeldFixture,
+                  "a task neither puts tokens of its own there nor logs the user out") {
+  const json::Value was = own_oauth();
+  json::Value oauth = seen();
+  oauth["token"] = "sk-ant-token-of-an-attacker-0123";
+  oauth["expires"] = 1000;
+  writes_inside(oauth);
+  CHECK(own_oauth() == was);
+  CHECK(describe_login(login, state, "a", home).detail.find("tokens of its own") !=
+        std::string::npos);
+  oauth = seen();
+  CHECK(oauth["token"].get<std::string>().find("cxsec_") != std::string::npos);
+  oauth.erase("refresh");
+  oauth["expires"] = 30;
+  writes_inside(oauth);
+  CHECK(own_oauth()["refresh"] == was["refresh"]);
+  CHECK(own_oauth()["expires"] == 30);
+}
+
 }  // namespace
 }  // namespace codexos::daemon

@@ -7,20 +7,27 @@ using namespace codexos;
 using namespace codexos::daemon;
 
 namespace {
-const std::string kKey = "real-value-of-the-key";
-const std::string kStars(kKey.size(), '*');
+const std::string kEchoed = "real-value-of-the-key";
+const std::string kStars(kEchoed.size(), '*');
+
+/// What stands instead of a body that gives tokens.
+Result<std::string> no_tokens(uint32_t exchange, std::string_view body) {
+  if (body == "bad") return Error{Code::denied, "no tokens", {}};
+  return "[" + std::to_string(exchange) + ":" + std::to_string(body.size()) + "]";
+}
 
 /// What a client gets of `bytes`, fed in pieces; "ERROR: why" behind what was passed on before.
 std::string answer(const std::string& bytes, size_t piece, AskedQueue asked) {
-  Redactor values;
-  values.add(kKey, 0);
-  values.finish();
-  Answers a(&values, asked, nullptr, [](std::string_view) { return Status(); });
+  auto values = std::make_shared<Redactor>();
+  values->add(kEchoed, 0);
+  values->finish();
+  Answers a(asked, {[values] { return values; }, nullptr, [](std::string_view) { return Status(); },
+                    no_tokens});
   std::string out;
   for (size_t at = 0; at < bytes.size(); at += piece)
     if (auto s = a.feed(std::string_view(bytes).substr(at, piece), out); !s.ok())
       return out + "ERROR: " + s.error().message;
-  a.end(out);
+  if (auto s = a.end(out); !s.ok()) return out + "ERROR: " + s.error().message;
   return out;
 }
 AskedRequest with_value() {
@@ -43,20 +50,20 @@ std::string joined(const std::string& chunks) {
 }  // namespace
 
 TEST_CASE("a value is overwritten in head and body, and lengths stay true, wherever it is cut") {
-  const std::string text = "HTTP/1.1 200 OK\r\nX-Echo: " + kKey +
-                           "\r\nContent-Length: " + std::to_string(kKey.size() + 2) + "\r\n\r\n<" +
-                           kKey + ">" + "HTTP/1.1 204 No Content\r\n\r\n";
+  const std::string text = "HTTP/1.1 200 OK\r\nX-Echo: " + kEchoed +
+                           "\r\nContent-Length: " + std::to_string(kEchoed.size() + 2) +
+                           "\r\n\r\n<" + kEchoed + ">" + "HTTP/1.1 204 No Content\r\n\r\n";
   const std::string clean = "HTTP/1.1 200 OK\r\nX-Echo: " + kStars +
-                            "\r\nContent-Length: " + std::to_string(kKey.size() + 2) + "\r\n\r\n<" +
-                            kStars + ">" + "HTTP/1.1 204 No Content\r\n\r\n";
+                            "\r\nContent-Length: " + std::to_string(kEchoed.size() + 2) +
+                            "\r\n\r\n<" + kStars + ">" + "HTTP/1.1 204 No Content\r\n\r\n";
   for (size_t piece = 1; piece <= text.size(); ++piece)
     CHECK(answer(text, piece, {with_value(), with_value()}) == clean);
 }
 
 TEST_CASE("a value that is spread over chunks is found") {
   std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const char c : "a" + kKey + "z") text += std::string("1;x\r\n") + c + "\r\n";
-  text += "0\r\nX-Trailer: " + kKey + "\r\n\r\n";
+  for (const char c : "a" + kEchoed + "z") text += std::string("1;x\r\n") + c + "\r\n";
+  text += "0\r\nX-Trailer: " + kEchoed + "\r\n\r\n";
   for (size_t piece = 1; piece <= 64; ++piece) {
     const std::string out = answer(text, piece, {with_value()});
     CHECK(joined(out) == "a" + kStars + "z");
@@ -65,11 +72,11 @@ TEST_CASE("a value that is spread over chunks is found") {
 }
 
 TEST_CASE("until the server ends, and behind an upgrade") {
-  CHECK(answer("HTTP/1.0 200 OK\r\n\r\n" + kKey, 3, {with_value()}) ==
+  CHECK(answer("HTTP/1.0 200 OK\r\n\r\n" + kEchoed, 3, {with_value()}) ==
         "HTTP/1.0 200 OK\r\n\r\n" + kStars);
   AskedRequest up;
   up.upgrade = true;
-  CHECK(answer("HTTP/1.1 101 Switching Protocols\r\n\r\n\x01" + kKey, 3, {up}) ==
+  CHECK(answer("HTTP/1.1 101 Switching Protocols\r\n\r\n\x01" + kEchoed, 3, {up}) ==
         "HTTP/1.1 101 Switching Protocols\r\n\r\n\x01" + kStars);
 }
 
@@ -100,4 +107,34 @@ TEST_CASE("what is no answer, or to nobody, is an error") {
   CHECK(answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 99,
                {with_value()})
             .find("ERROR") == 0);
+}
+
+TEST_CASE("an answer that gives tokens is replaced as a whole, wherever it is cut") {
+  AskedRequest tokens = with_value();
+  tokens.exchange = 2;
+  const std::string next = "HTTP/1.1 204 No Content\r\n\r\n";
+  const std::string clean = "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 6\r\n\r\n[2:10]";
+  const std::string plain =
+      "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 10\r\n\r\n0123456789" + next;
+  const std::string chunked =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\nX-A: b\r\n\r\n"
+      "4\r\n0123\r\n6;x\r\n456789\r\n0\r\nX: y\r\n\r\n" +
+      next;
+  for (const std::string& text : {plain, chunked})
+    for (size_t piece = 1; piece <= text.size(); ++piece)
+      CHECK(answer(text, piece, {tokens, AskedRequest()}) == clean + next);
+  CHECK(answer("HTTP/1.1 200 OK\r\nX-A: b\r\n\r\n0123456789", 7, {tokens}) == clean);
+}
+
+TEST_CASE(
+    "an answer without tokens is one like any other, and nothing of half a one is passed on") {
+  AskedRequest tokens = with_value();
+  tokens.exchange = 0;
+  const std::string refused = "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad";
+  CHECK(answer(refused, 5, {tokens}) == refused);
+  CHECK(answer("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", 5, {tokens}) ==
+        "ERROR: no tokens");
+  CHECK(answer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbad", 5, {tokens}).find("ERROR") == 0);
+  CHECK(answer("HTTP/1.1 200 OK\r\n\r\n" + std::string(300 << 10, 'x'), 9999, {tokens})
+            .find("ERROR: an answer with new tokens of more than") == 0);
 }

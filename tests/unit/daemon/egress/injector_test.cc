@@ -151,3 +151,106 @@ TEST_CASE("what hides a second request or a folded header is refused, with no va
     CHECK(!has(s.bytes, kKey));
   }
 }
+
+// ---- exchanges of tokens
+
+namespace {
+const std::string kAccessHeld = "cxsec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+struct Kept {
+  InjectionSet::Fresh fresh;
+  Status answer;
+};
+/// A refresh token that goes to login.test/token, and the access token that comes of it.
+InjectionSetPtr exchange_of(std::shared_ptr<Kept> kept) {
+  Injection refresh = key_of("api.test"), access = key_of("api.test");
+  refresh.hosts.clear();
+  refresh.whole_word = access.whole_word = true;
+  access.placeholder = kAccessHeld;
+  access.value = Secret("first-access-token");
+  TokenExchange e;
+  e.hosts = *parse_net_rule("api.test");
+  e.path = "/token";
+  e.sends = 0;
+  e.gives = {{"access_token", 1}, {"refresh_token", 0}};
+  std::vector<Injection> all;
+  all.push_back(std::move(refresh));
+  all.push_back(std::move(access));
+  return std::make_shared<const InjectionSet>(
+      std::move(all), std::vector{e}, [kept](const InjectionSet::Fresh& fresh) {
+        for (const auto& [index, token] : fresh) kept->fresh.emplace(index, token.copy());
+        return kept->answer.ok() ? Status() : Status(kept->answer.error());
+      });
+}
+std::string post(const std::string& body, const std::string& type,
+                 const std::string& path = "/token") {
+  return "POST " + path + " HTTP/1.1\r\nHost: api.test\r\nContent-Type: " + type +
+         "\r\nExpect: 100-continue\r\nAccept-Encoding: br\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+}  // namespace
+
+TEST_CASE("the token goes into the body of an exchange, whatever the shape around it") {
+  const auto set = exchange_of(std::make_shared<Kept>());
+  for (const char* shape : {"", "sk-ant-ort01-", "eyJhbGciOiJub25lIn0.eyJhIjoxfQ."}) {
+    const std::string json = R"({"a":1,"refresh_token":")" + std::string(shape) + kHeld + "\"}";
+    const std::string clean = R"({"a":1,"refresh_token":")" + kKey + "\"}";
+    const std::string request = post(json, "application/json");
+    for (size_t piece = 1; piece <= request.size(); piece += 7) {
+      const Sent s = send(set, request + get(""), piece);
+      CHECK(s.bytes ==
+            "POST /token HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\n"
+            "Accept-Encoding: identity\r\nContent-Length: " +
+                std::to_string(clean.size()) + "\r\n\r\n" + clean + get(""));
+      CHECK(s.told == "used in a body; ");
+    }
+  }
+  const Sent form = send(set, post("grant_type=refresh_token&refresh_token=" + kHeld,
+                                   "application/x-www-form-urlencoded"));
+  CHECK(has(form.bytes, "&refresh_token=" + kKey));
+}
+
+TEST_CASE("a refresh token goes nowhere else, nor does another one go there") {
+  const auto set = exchange_of(std::make_shared<Kept>());
+  const std::string body = R"({"refresh_token":")" + kHeld + "\"}";
+  stays(post(body, "application/json", "/token/x"), "behind the head", set);
+  stays(post(body, "application/json", "/token?x"), "behind the head", set);
+  stays(get("Authorization: Bearer " + kHeld + "\r\n"), "in header authorization", set);
+  stays("POST /token HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n26\r\n" +
+            kHeld + "\r\n0\r\n\r\n",
+        "behind the head", set);
+  stays(post(body + std::string(70'000, ' '), "application/json"), "behind the head", set);
+  CHECK(!has(send(set, post(body, "application/json"), 9, false).bytes, kKey));
+  CHECK(!has(send(set, post(body, "application/json"), 9, true, "api.test", 444).bytes, kKey));
+  const Sent access = send(set, post(R"({"refresh_token":")" + kAccessHeld + "\"}", "text/json"));
+  CHECK(has(access.bytes, kAccessHeld));
+  CHECK(has(access.told, "misplaced behind the head"));
+}
+
+TEST_CASE("new tokens are kept, and the task gets its placeholders again") {
+  const auto kept = std::make_shared<Kept>();
+  const auto set = exchange_of(kept);
+  const auto body = settle_exchange(
+      *set, 0,
+      R"({"access_token":"eyJhIjoxfQ.eyJiIjoyfQ.new-signature","refresh_token":"sk-ant-ort01-newrefreshtoken0123","expires_in":60,"token_type":"x","other_token":"canary"})");
+  REQUIRE(body.ok());
+  CHECK(*body == R"({"access_token":"eyJhIjoxfQ.eyJiIjoyfQ.)" + kAccessHeld +
+                     R"(","refresh_token":"sk-ant-ort01-)" + kHeld +
+                     R"(","expires_in":60,"token_type":"x"})");
+  CHECK(kept->fresh.at(0).view() == "sk-ant-ort01-newrefreshtoken0123");
+  CHECK(set->values()->all[1].view() == "eyJhIjoxfQ.eyJiIjoyfQ.new-signature");
+  const Sent s =
+      send(set, get("Authorization: Bearer eyJhIjoxfQ.eyJiIjoyfQ." + kAccessHeld + "\r\n"));
+  CHECK(has(s.bytes, "Bearer eyJhIjoxfQ.eyJiIjoyfQ.new-signature\r\n"));
+}
+
+TEST_CASE("tokens that no disk holds are used, and what cannot be understood goes nowhere") {
+  const auto kept = std::make_shared<Kept>();
+  kept->answer = Status(Error{Code::internal, "no room", {}});
+  const auto set = exchange_of(kept);
+  CHECK(settle_exchange(*set, 0, R"({"access_token":"second-access-token"})").ok());
+  CHECK(set->values()->all[1].view() == "second-access-token");
+  CHECK(set->values()->all[0].view() == kKey);
+  for (const char* bad : {"", "x", "[]", "{}", R"({"data":{"access_token":"x"}})",
+                          R"({"access_token":{"v":"x"}})", R"({"access_token":1})"})
+    CHECK(!settle_exchange(*set, 0, bad).ok());
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The three real agents work with the key and with the login that their user has, against a model behind TLS, and none
+# of them has either: what is in their tasks are placeholders.
+# long
+# needs: node npm git python3 jq openssl
+# timeout: 900
+# alone
+# shellcheck source=tests/journey/agents.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
+export SSL_CERT_FILE=$SCRATCH/net/ca.pem  # of the daemon that network.bash starts
+# shellcheck source=tests/network.bash
+. "$TESTS/network.bash"
+unset SSL_CERT_FILE
+
+agent_home claude "$claude_package" nvm
+agent_home codex "$codex_package" local
+agent_home opencode "$opencode_package" local
+repo
+model_tls=$NET
+set_model() { at=model.test:$model_port url=https://$at; }
+readonly canary=canary-0123456789abcdef0123
+# It looks for what its user has: in its environment, its home and what the task is shown.
+readonly turns='[
+  {"text": "I will look.", "run": "(env; cat ~/.claude/.credentials.json ~/.codex/auth.json ~/.local/share/opencode/auth.json /run/codexos/login/*; cat /proc/*/environ | tr \"\\\\0\" \"\\\\n\") 2>/dev/null | tee looked.txt | grep -c cxsec_; grep -rs canary /run /tmp ~/.claude ~/.codex ~/.local/share | cut -c1-200"},
+  {"text": "All done."}]'
+
+# works AGENT SENT OPTION... -- EXTRA...: does the job; each request to the model carried SENT.
+works() {
+  local agent=$1 sent=$2 options=()
+  shift 2
+  while [ "$1" != -- ]; do options+=("$1"); shift; done
+  shift
+  expect_ok timeout 200 codexos run --allow "$at,private" --key-for "$at" "${options[@]}" -a "$agent" 'look around' -- "$@"
+  expect_has "$out" 'All done.'
+  expect_eq "$(jq -r 'select(.results != null and (.path | test("messages|responses|completions"))).authorization' "$requests" | sort -u)" "$sent"
+  expect_eq "$(last .agent.placeholders)" true
+  expect_has "$(codexos diff)" cxsec_
+  expect_hasnt "$(codexos diff; codexos --json events; jq -r .said "$requests")" canary
+  expect_has "$(codexos --json events | jq -r 'select(.type == "secret.used") | .what')" used
+  expect_ok codexos discard
+}
+claude_options() { options=(-e "ANTHROPIC_BASE_URL=$url"); }
+codex_extra() { extra=(-m fake-1 -c model_provider=fake -c "model_providers.fake={name=\"fake\",base_url=\"$url/v1\",wire_api=\"responses\",$1}"); }
+opencode_options() {
+  options=(-e "OPENCODE_CONFIG_CONTENT={\"provider\":{\"openrouter\":{\"npm\":\"@ai-sdk/openai-compatible\",\"name\":\"fake\",\"options\":{\"baseURL\":\"$url/v1\"$1},\"models\":{\"fake-1\":{\"name\":\"fake-1\"}}}},\"model\":\"openrouter/fake-1\"}")
+}
+
+step 'claude with a key'
+model "$turns"
+claude_options
+works claude "sk-ant-api03-$canary" "${options[@]}" -e "ANTHROPIC_API_KEY=sk-ant-api03-$canary" -- --model any
+step 'claude with a login'
+mkdir -p ~/.claude
+printf '{"claudeAiOauth":{"accessToken":"sk-ant-oat01-%s","refreshToken":"sk-ant-ort01-%s","expiresAt":%s,"scopes":["user:inference","user:profile"],"subscriptionType":"max"}}\n' "$canary" "$canary" "$(($(date +%s) * 1000 + 36000000))" >~/.claude/.credentials.json
+chmod 600 ~/.claude/.credentials.json
+expect_ok codexos agent login-share claude
+model "$turns"
+claude_options
+works claude "Bearer sk-ant-oat01-$canary" "${options[@]}" -- --model any
+
+step 'codex with a key'
+model "$turns"
+codex_extra 'env_key="CODEX_API_KEY"'
+works codex "Bearer sk-proj-$canary" -e "CODEX_API_KEY=sk-proj-$canary" -- "${extra[@]}"
+step 'codex with a login'
+mkdir -p ~/.codex
+printf '{"auth_mode":"apikey","OPENAI_API_KEY":"sk-proj-%s"}\n' "$canary" >~/.codex/auth.json
+chmod 600 ~/.codex/auth.json
+expect_ok codexos agent login-share codex
+model "$turns"
+codex_extra requires_openai_auth=true
+works codex "Bearer sk-proj-$canary" -- "${extra[@]}"
+
+step 'opencode with a key'
+model "$turns"
+opencode_options ',"apiKey":"{env:OPENROUTER_API_KEY}"'
+works opencode "Bearer sk-or-v1-$canary" "${options[@]}" -e "OPENROUTER_API_KEY=sk-or-v1-$canary" -- --model openrouter/fake-1
+step 'opencode with a login'
+mkdir -p ~/.local/share/opencode
+printf '{"openrouter":{"type":"api","key":"sk-or-v1-%s"}}\n' "$canary" >~/.local/share/opencode/auth.json
+chmod 600 ~/.local/share/opencode/auth.json
+expect_ok codexos agent login-share opencode
+model "$turns"
+opencode_options ''
+works opencode "Bearer sk-or-v1-$canary" "${options[@]}" -- --model openrouter/fake-1
