@@ -74,9 +74,9 @@ expect_error() {
 wait_until() {
   local seconds=$1 deadline
   shift
-  deadline=$(($(date +%s%N) + seconds * 1000000000))
+  deadline=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
   until "$@" >/dev/null 2>&1; do
-    [ "$(date +%s%N)" -lt "$deadline" ] || fail "after $seconds s still not: $*"
+    [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || fail "after $seconds s still not: $*"
     sleep 0.05
   done
 }
@@ -92,8 +92,9 @@ is_root() { [ "$(id -u)" = 0 ]; }
 # alive PID: it runs. A zombie does not, and kill -0 would succeed on one.
 alive() {
   local state
-  state=$(sed 's/.*) //;s/ .*//' "/proc/$1/stat" 2>/dev/null) || return 1
-  [ -n "$state" ] && [ "$state" != Z ] && [ "$state" != X ]
+  { read -r state <"/proc/$1/stat"; } 2>/dev/null || return 1
+  state=${state##*) }
+  case ${state%% *} in '' | Z | X) return 1 ;; esac
 }
 dead() { ! alive "$1"; }
 # The zygotes and helpers of the daemon $1, and what its zygotes have parked: children and their children.
@@ -102,14 +103,20 @@ made_by() {
   children=$(ps -o pid= --ppid "$1" | xargs || true)
   for child in $children; do printf '%s ' "$child"; ps -o pid= --ppid "$child" | xargs || true; done | xargs
 }
-daemon_pid() { { CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null || true; } | jq -r 'select(.running) | .pid'; }
-state_is() { [ "$(field "$1" .state 2>/dev/null)" = "$2" ]; }
-ended() { field "$1" .state 2>/dev/null | grep -qxE 'succeeded|failed|killed|timed_out|denied|lost'; }
-# How often the marker $1 stands in the command line of a process on this machine.
+# These are asked again and again, and jq takes ten times as long as codexos: the text is looked at as it is printed.
+daemon_pid() {
+  ! [[ $(CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null) =~ \"running\":true,\"pid\":([0-9]+) ]] || printf '%s\n' "${BASH_REMATCH[1]}"
+}
+state_is() { [[ $(codexos --json inspect "$1" 2>/dev/null) =~ ,\"state\":\"($2)\", ]]; }
+ended() { state_is "$1" 'succeeded|failed|killed|timed_out|denied|lost'; }
+# How often the marker $1 stands in the command line of a process on this machine. Tests ask again and again: it
+# starts no program.
 processes_with() {
-  local n=0 dir
+  local n=0 dir argv IFS=' '
   for dir in /proc/[0-9]*; do
-    [ "${dir#/proc/}" = $$ ] || [ "${dir#/proc/}" = "$BASHPID" ] || ! tr '\0' ' ' 2>/dev/null <"$dir/cmdline" | grep -qF -- "$1" || n=$((n + 1))
+    case ${dir#/proc/} in "$$" | "$BASHPID") continue ;; esac
+    mapfile -d '' -t argv <"$dir/cmdline" || continue
+    [[ "${argv[*]} " != *"$1"* ]] || n=$((n + 1))
   done 2>/dev/null
   printf '%s' "$n"
 }
@@ -135,6 +142,36 @@ clean_up() {
 # Further processes of the test that clean_up ends: started+=($!)
 started=()
 trap clean_up EXIT
+
+# --- parts of a test, side by side ---------------------------------------------------------------
+
+# beside NAME COMMAND...: runs it meanwhile, with a home, a state folder and a scratch folder of its own, in a
+# work folder there; what it started is ended when it ends. all_parts waits for all of them, shows what each
+# said, and fails when one did.
+parts=()
+in_room() {
+  export HOME=$SCRATCH/parts/$1/home TMPDIR=$SCRATCH/parts/$1/tmp CODEXOS_HOME=$SCRATCH/state.$1
+  mkdir -p "$HOME" "$TMPDIR"
+  started=() parts=()
+  trap clean_up EXIT
+  shift
+  work
+  "$@"
+}
+beside() {
+  mkdir -p "$SCRATCH/parts/$1"
+  in_room "$@" >"$SCRATCH/parts/$1/log" 2>&1 &
+  parts+=("$1 $!")
+}
+all_parts() {
+  local name pid failed=()
+  for name in "${parts[@]}"; do
+    pid=${name#* } name=${name% *}
+    if wait "$pid"; then sed "s/^/$name: /" "$SCRATCH/parts/$name/log" >&2; else failed+=("$name"); fi
+  done
+  for name in "${failed[@]}"; do sed "s/^/$name: /" "$SCRATCH/parts/$name/log" >&2; done
+  [ ${#failed[@]} = 0 ] || fail "not well: ${failed[*]}"
+}
 
 # --- folders ------------------------------------------------------------------------------------
 
