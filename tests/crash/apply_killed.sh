@@ -4,36 +4,26 @@
 # with a full disk: the next daemon leaves the folder wholly as it was, or wholly as the task left it, and it
 # can go on. STEP=1 takes every single call; else the first ones and then some.
 # timeout: 900
-# alone
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=tests/crash/faults.bash
+. "$TESTS/crash/faults.bash"
 
 tree() { find . -mindepth 1 ! -path './.codexos*' -printf '%y %m %p %l\n' | sort; find . -type f ! -path './.codexos*' -print0 | sort -z | xargs -0 sha256sum; }
-listens() { CODEXOS_NO_AUTOSTART=1 codexos --json daemon status 2>/dev/null | jq -e .running >/dev/null; }
-export CODEXOS_NO_AUTOSTART=1
-pid=''
-# A daemon whose calls can be broken (probes/faults.cc); it may be one that lives.
-up() {
-  [ -z "$pid" ] || dead "$pid" || return 0
-  LD_PRELOAD="$CODEXOS_BIN/libcodexos-faults.so" CODEXOS_FAULT="$TMPDIR/fault" codexosd --foreground >>"$TMPDIR/daemon.log" 2>&1 &
-  pid=$!
-  started+=("$pid")
-  disown "$pid" # bash would tell of each kill
-  wait_until 20 listens
+# A folder, a task that changed it, and what it is before and after.
+changed_folder() {
+  printf 'one\n' >one; printf 'two\n' >two; mkdir -p folder/in; printf 'i\n' >folder/in/i; printf 'x\n' >kind; ln -s one link
+  mkdir -m 555 closed; printf 'c\n' >one.lnk; ln one.lnk two.lnk
+  sleep 0.1
+  up
+  expect_ok codexos run --name t -- sh -c 'echo new >one; rm two; rm -r folder; mkdir -p made/deep; echo d >made/deep/d; rm kind; mkdir kind; echo t >kind/t; ln -sf made link; chmod 755 one; ln one "hard"; chmod 700 closed; echo c >closed/c; chmod 500 closed; echo more >>one.lnk; dd if=/dev/zero of=big bs=1M count=2 2>/dev/null'
+  old=$(tree)
+  expect_ok codexos apply t
+  new=$(tree)
+  expect_ok codexos undo t
+  expect_eq "$(tree)" "$old"
+  expect_ne "$new" "$old"
 }
-work
-printf 'one\n' >one; printf 'two\n' >two; mkdir -p folder/in; printf 'i\n' >folder/in/i; printf 'x\n' >kind; ln -s one link
-mkdir -m 555 closed; printf 'c\n' >one.lnk; ln one.lnk two.lnk
-sleep 0.1
-up
-expect_ok codexos run --name t -- sh -c 'echo new >one; rm two; rm -r folder; mkdir -p made/deep; echo d >made/deep/d; rm kind; mkdir kind; echo t >kind/t; ln -sf made link; chmod 755 one; ln one "hard"; chmod 700 closed; echo c >closed/c; chmod 500 closed; echo more >>one.lnk; dd if=/dev/zero of=big bs=1M count=2 2>/dev/null'
-old=$(tree)
-expect_ok codexos apply t
-new=$(tree)
-expect_ok codexos undo t
-expect_eq "$(tree)" "$old"
-expect_ne "$new" "$old"
-
 # whole WHAT: the folder is one of the two, and the task says which.
 whole() {
   rm -f "$TMPDIR/fault"
@@ -56,26 +46,32 @@ whole() {
   fi
   expect_eq "$(find . -name '.codexos*')" '' "staging folders that are left, $1"
 }
-for how in kill full; do
-  for call in any renameat2 write pwrite64; do
-    n=1 hits=0
-    while :; do
-      up
-      rm -f "$TMPDIR/fault.hit"
-      printf '%s %s %s %s\n' "$call" "$how" "$n" "$RANDOM$RANDOM" >"$TMPDIR/fault"
-      run_captured timeout 60 codexos apply t
-      [ "$code" != 124 ] || fail "$how at $call $n: the apply hangs"
-      # What follows the answer (journal, staging folders) may be hit a moment later.
-      [ -e "$TMPDIR/fault.hit" ] || for _ in 1 2 3 4; do [ -e "$TMPDIR/fault.hit" ] || sleep 0.05; done
-      hit=0; [ ! -e "$TMPDIR/fault.hit" ] || hit=1
-      [ "$how" != kill ] || [ "$hit" = 0 ] || wait_until 10 dead "$pid"
-      whole "$how at $call $n"
-      [ "$hit" = 1 ] || break
-      hits=$((hits + 1))
-      if [ -n "${STEP:-}" ]; then n=$((n + STEP)); elif [ "$n" -lt 4 ]; then n=$((n + 1)); else n=$((n + 1 + n / 6)); fi
-      [ "$n" -lt 1000 ] || break
-    done
-    step "$how: $hits of $n places of $call"
-    [ "$hits" -ge 1 ] || fail "there was no $call"
+how='' old='' new=''
+break_each() { # break_each HOW CALL
+  how=$1
+  local call=$2 n=1 hits=0 hit
+  changed_folder
+  while :; do
+    up
+    rm -f "$TMPDIR/fault.hit"
+    printf '%s %s %s %s\n' "$call" "$how" "$n" "$RANDOM$RANDOM" >"$TMPDIR/fault"
+    run_captured timeout 60 codexos apply t
+    [ "$code" != 124 ] || fail "at $call $n: the apply hangs"
+    # What follows the answer (journal, staging folders) may be hit a moment later.
+    [ -e "$TMPDIR/fault.hit" ] || for _ in 1 2 3 4; do [ -e "$TMPDIR/fault.hit" ] || sleep 0.05; done
+    hit=0; [ ! -e "$TMPDIR/fault.hit" ] || hit=1
+    [ "$how" != kill ] || [ "$hit" = 0 ] || wait_until 10 dead "$pid"
+    whole "at $call $n"
+    [ "$hit" = 1 ] || break
+    hits=$((hits + 1))
+    if [ -n "${STEP:-}" ]; then n=$((n + STEP)); elif [ "$n" -lt 4 ]; then n=$((n + 1)); else n=$((n + 1 + n / 6)); fi
+    [ "$n" -lt 1000 ] || break
   done
+  step "$hits of $n places"
+  [ "$hits" -ge 1 ] || fail "there was no $call"
+}
+
+for how in kill full; do
+  for call in any renameat2 write pwrite64; do beside "$how.$call" break_each $how $call; done
 done
+all_parts
