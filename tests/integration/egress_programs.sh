@@ -122,8 +122,8 @@ func main() {
 	fmt.Print(string(b))
 }
 G
-  (cd g && { [ -e go.mod ] || go mod init g >/dev/null 2>&1; } && CGO_ENABLED=0 GOFLAGS=-mod=mod go build -o prog .) || fail 'it does not build'
-  run_net go --allow "good.test:$https,private" -e SSL_CERT_FILE="$PWD/ca.pem" -- ./g/prog "$url/hello"
+  (cd g && { [ -e go.mod ] || go mod init g >/dev/null 2>&1; } && GOFLAGS=-mod=mod go build -o prog .) || fail 'it does not build'
+  run_net go --allow "good.test:$https,private" -e GODEBUG=netdns=go -e SSL_CERT_FILE="$PWD/ca.pem" -- ./g/prog "$url/hello"
   expect_eq "$code $out" "0 hello from good.test:$https" "$err"
 fi
 

@@ -86,7 +86,7 @@ func main() {
 	fmt.Print(string(b))
 }
 G
-  (cd g && { [ -e go.mod ] || go mod init g >/dev/null 2>&1; } && CGO_ENABLED=0 GOFLAGS=-mod=mod go build -o prog .) || fail 'it does not build'
+  (cd g && { [ -e go.mod ] || go mod init g >/dev/null 2>&1; } && GOFLAGS=-mod=mod go build -o prog .) || fail 'it does not build'
   try go -- ./g/prog
   run_net go-file --secret key -e U="$URL" -- env -u SSL_CERT_FILE ./g/prog
   expect_eq "$code" 0 "by the distribution's bundle: $err"
