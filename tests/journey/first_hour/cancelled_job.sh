@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A cancelled CI job leaves nothing: whether the CLI gets TERM, KILL or its whole process group is
 # killed, the task's processes end, its outcome is recorded, and no other task is touched.
-# alone
 # shellcheck source=tests/journey/home.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../home.sh"
 
