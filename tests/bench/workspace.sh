@@ -56,7 +56,8 @@ work build; mkdir src; cp -r "$ROOT/core" src/; cd src
 printf 'objects := $(patsubst %%.cc,%%.o,$(wildcard core/base/*.cc core/http/*.cc core/os/*.cc))\nall: $(objects)\n%%.o: %%.cc\n\tg++ -std=c++20 -D_GNU_SOURCE -DFMT_HEADER_ONLY -I. -O0 -c -o $@ $<\nclean:\n\trm -f $(objects)\n' >Makefile
 make -s -j2 >/dev/null; make -s clean
 inside=() outside=()
-for _ in $(seq "${BUILDS:-3}"); do
+# In CI, which judges no figure, once.
+for _ in $(seq "${BUILDS:-$([ -n "${CI:-}" ] && echo 1 || echo 3)}"); do
   outside+=("$(ms make -s -j2)"); make -s clean
   inside+=("$(ms codexos run -- make -s -j2)")
 done
