@@ -865,8 +865,8 @@ constexpr Command kCommands[] = {
      "store a secret, or a new value and use of one; the value comes by stdin",
      "A task that is run with --secret NAME finds a placeholder in a variable. On its way to the "
      "hosts that the secret is bound to the placeholder becomes the value, in the one header, "
-     "inside TLS; anywhere else it stays what it is. The end of the last line is not part of the "
-     "value.",
+     "inside TLS; anywhere else it stays what it is. For header authorization git signs in with it "
+     "by itself, over https. The end of the last line is not part of the value.",
      kSecretSet,
      W::any,
      Kind::text,

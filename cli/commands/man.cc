@@ -277,6 +277,36 @@ or
 .Cm read-only .
 )";
 
+constexpr std::string_view kCredentials = R"(.Sh CREDENTIALS
+A task signs in without having what it signs in with.
+.Ss git over https
+A secret that is bound to header
+.Li authorization
+and to hosts is what
+.Xr git 1
+signs in with at these hosts, by itself:
+.Bd -literal -offset indent
+gh auth token | codexos secret set gh \-\-host github.com
+codexos run \-\-secret gh \-\- git clone https://github.com/me/private.git
+.Ed
+.Pp
+The task finds a credential helper for each host and port in
+.Pa ~/.config/git/config ,
+which says the placeholder; helpers of other hosts are as they were.
+The user name is what the URL says, else
+.Li x\-access\-token ,
+or what
+.Li credential.URL.username
+of the repository says.
+Git's URLs cannot say every rule: of
+.Li *.HOST
+four levels below it are meant, of a range of more than 16 ports 443 alone.
+A secret that is bound to methods needs GET and POST.
+Where that file is the host's own
+.Pq Fl \-show No of its folder
+nothing is written, and the task's notes say so.
+)";
+
 constexpr std::string_view kCaveats = R"(.Sh CAVEATS
 Held-back changes lie in an overlay, which a program can tell from a plain folder in these ways:
 .Bl -bullet
@@ -338,6 +368,7 @@ Result<int> print_man(Context&, const Invocation&) {
   out += kLimitsText;
   out += kSeeAlso;
   out += kIsolation;
+  out += kCredentials;
   out += kCaveats;
   CODEXOS_TRY(print(out));
   return 0;

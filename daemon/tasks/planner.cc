@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/id.h"
+#include "core/base/path.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "core/os/place.h"
@@ -126,6 +127,18 @@ void ask_for_hosts(const std::vector<std::string>& hosts, wire::TaskCreate& crea
   for (const auto& host : hosts)
     if (std::find(create.allow.begin(), create.allow.end(), host) == create.allow.end())
       create.allow.push_back(host);
+}
+
+/// Into the task's own home, and nowhere else.
+Status put_git_logins(const std::string& home, Start& start) {
+  CODEXOS_ASSIGN(std::string text, git_logins_config(start.secrets.git_logins));
+  if (text.empty()) return {};
+  std::string path = join_path(home, kGitLoginsFile);
+  if (is_on_the_disk(path, start.job))
+    start.notes.push_back("git does not sign in by itself: " + path + " is the host's");
+  else
+    start.job.mounts.push_back(file_at(MountRole::home, std::move(path), std::move(text), 0644));
+  return {};
 }
 
 Error conflict(std::string message, std::string hint = {}) {
@@ -540,6 +553,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(keep_off_the_disk(create.secrets, s.job));
+  CODEXOS_TRY(put_git_logins(inside_home(s.request.caller), s));
   CODEXOS_TRY(hide(s));
   CODEXOS_TRY(limit(create, s));
   CODEXOS_TRY(put_ports(create, s.job));

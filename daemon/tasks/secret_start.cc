@@ -99,6 +99,7 @@ class Giver {
     const std::string placeholder = make_placeholder();
     out_.env[use.target] = placeholder;
     out_.placeholders.push_back({use.name, placeholder, {}, {}, {}});
+    if (is_for_git(binding)) out_.git_logins.push_back({placeholder, binding});
     out_.hosts.insert(out_.hosts.end(), binding.hosts.begin(), binding.hosts.end());
     return {};
   }
@@ -160,23 +161,22 @@ void hold_keys(const Preset& preset, wire::TaskCreate& create, SecretParts& part
   }
 }
 
+bool is_on_the_disk(const std::string& path, const Job& job) {
+  const auto is_shown = [&path](const Mount& m) {
+    return m.kind == MountKind::bind && path_within(path, m.target);
+  };
+  const auto is_held = [&path](const Overlay& o) { return path_within(path, o.target); };
+  return std::any_of(job.mounts.begin(), job.mounts.end(), is_shown) ||
+         std::any_of(job.overlays.begin(), job.overlays.end(), is_held);
+}
+
 Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job) {
-  for (const wire::SecretUse& use : uses) {
-    if (use.form != wire::SecretForm::file) continue;
-    const auto covers = [&use](const std::string& folder) {
-      return path_within(use.target, folder);
-    };
-    const auto is_shown = [&](const Mount& m) {
-      return m.kind == MountKind::bind && covers(m.target);
-    };
-    const auto is_held = [&](const Overlay& o) { return covers(o.target); };
-    if (std::any_of(job.mounts.begin(), job.mounts.end(), is_shown) ||
-        std::any_of(job.overlays.begin(), job.overlays.end(), is_held))
+  for (const wire::SecretUse& use : uses)
+    if (use.form == wire::SecretForm::file && is_on_the_disk(use.target, job))
       return Error{Code::invalid,
                    "secret " + use.name + ": " + use.target +
                        " lies in the workspace or in a folder that is shown, and so on the disk",
                    "--secret-file " + use.name};
-  }
   return {};
 }
 

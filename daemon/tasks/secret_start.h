@@ -15,6 +15,7 @@
 #include "core/wire/secret.h"
 #include "core/wire/task.h"
 #include "daemon/agents/preset.h"
+#include "daemon/tasks/git_logins.h"
 #include "daemon/trust/task_ca.h"
 
 namespace codexos::daemon {
@@ -43,6 +44,7 @@ struct SecretParts {
   std::vector<GivenPlaceholder> placeholders;
   std::map<std::string, std::string> env;  // of placeholders: no secrets
   std::vector<std::string> hosts;          // that the task has to reach
+  std::vector<GitLogin> git_logins;
   std::vector<Mount> files;
   std::vector<std::string> value_env;  // K=V: of the task's processes, never of its record
   std::map<std::string, Secret> keys;  // by placeholder: those of the caller, not sealed yet
@@ -66,6 +68,8 @@ inline constexpr const char* kAnyHost = "any";
 void hold_keys(const Preset& preset, wire::TaskCreate& create, SecretParts& parts,
                std::vector<std::string>& notes);
 
+/// Whether what is put at this path inside comes to lie where the host keeps files.
+bool is_on_the_disk(const std::string& path, const Job& job);
 /// That no file of a secret comes to lie where the host keeps files: in what `job` shows of it.
 Status keep_off_the_disk(const std::vector<wire::SecretUse>& uses, const Job& job);
 
