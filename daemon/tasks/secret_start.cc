@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/egress_net.h"
 #include "core/base/path.h"
 #include "core/base/placeholder.h"
 #include "core/base/redactor.h"
@@ -36,7 +37,9 @@ std::string add_own_endpoints(const std::map<std::string, std::string>& env,
   for (const auto& [name, value] : env) {
     const bool url = name.find("_BASE") != std::string::npos ||
                      name.find("_ENDPOINT") != std::string::npos || name == "OPENAI_API_HOST";
-    if (!url || value.find("://") == std::string::npos) continue;
+    // The gateway of ours needs no key of theirs.
+    const bool ours = value.find(std::string("://").append(kModelsHost)) != std::string::npos;
+    if (!url || ours || value.find("://") == std::string::npos) continue;
     if (value.substr(0, kTls.size()) != kTls) return name + " leads to a place without TLS";
     const size_t end = value.find_first_of("/?#", kTls.size());
     const std::string host = value.substr(kTls.size(), end - kTls.size());
