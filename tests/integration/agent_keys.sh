@@ -127,6 +127,7 @@ codexos exec runs -- touch /tmp/go || true
 expect_ok codexos wait runs
 step 'a key of the caller as well: it is sealed in the task'"'"'s record'
 expect_ok codexos run -d --name sealed -e FAKE_KEY="$key" "${place[@]}" -a fake 'while [ ! -e /tmp/go ]; do sleep 0.1; done'
+wait_until 10 codexos exec sealed -- true  # else there may be no program yet that outlives it
 pid=$(daemon_pid)
 kill -KILL "$pid"
 wait_until 10 dead "$pid"
