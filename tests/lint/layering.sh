@@ -17,13 +17,14 @@ daemon/store|core
 daemon/trust|core
 daemon/sandbox|core
 daemon/workspace|core daemon/trust
-daemon/egress|core daemon/trust
+daemon/ssh|core daemon/trust
+daemon/egress|core daemon/trust daemon/ssh
 daemon/agents|core
 daemon/gateway|core daemon/trust
-daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway
+daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/ssh daemon/egress daemon/agents daemon/gateway
 daemon/doctor|core daemon/sandbox
-daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor
-daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor daemon/api
+daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/ssh daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor
+daemon/main.cc|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/ssh daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor daemon/api
 daemon/exec|core/base core/os
 cli|core
 tests/unit|core daemon cli
