@@ -305,6 +305,35 @@ A secret that is bound to methods needs GET and POST.
 Where that file is the host's own
 .Pq Fl \-show No of its folder
 nothing is written, and the task's notes say so.
+.Ss Keys of an SSH agent
+.Bd -literal -offset indent
+codexos run \-\-ssh\-key ~/.ssh/id_ed25519=github.com \-\- git push
+.Ed
+.Pp
+The key is named by its file, public or private, or by its comment in
+.Xr ssh\-agent 1 .
+.Li HOST:PORT
+is another port than 22; the host becomes a rule of
+.Fl \-allow ,
+which
+.Li ,private
+may follow.
+The task finds an agent
+.Pq Ev SSH_AUTH_SOCK
+that has this key alone, and in
+.Pa ~/.ssh/known_hosts
+the lines by which you know the host: it must be known to you.
+That agent has yours sign, when
+.Xr ssh 1
+(OpenSSH 8.9 or newer, inside) has shown that the session is with a key of that host, and when what is to be signed is the
+sign\-in of that very session.
+It signs no commits, is not forwarded, and changes nothing in your agent, which may ask you each time
+.Pq Li ssh\-add \-c .
+Each signature is an event
+.Li secret.used ,
+each refusal an event
+.Li denied .
+Certificates, of hosts or users, are not supported.
 )";
 
 constexpr std::string_view kCaveats = R"(.Sh CAVEATS

@@ -17,6 +17,7 @@
 #include "cli/policy_ask.h"
 #include "cli/render.h"
 #include "cli/session.h"
+#include "cli/ssh_keys.h"
 #include "cli/tasks.h"
 #include "cli/values.h"
 #include "core/base/egress_net.h"
@@ -272,6 +273,7 @@ Result<wire::TaskCreate> make_request(const Context& ctx, const Invocation& inv,
   CODEXOS_TRY(fill_limits(inv, c));
   CODEXOS_TRY(fill_network(inv, c));
   CODEXOS_TRY(fill_secrets(inv, c));
+  CODEXOS_TRY(fill_ssh_keys(inv, env, c));
   CODEXOS_TRY(fill_budget(inv, c.budget));
   fill_workspace(inv, env, c);
   CODEXOS_ASSIGN(c.policy, policy_ask(inv, env, c.cwd));

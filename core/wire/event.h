@@ -185,7 +185,7 @@ struct Event {
       "task.limit: which limit is nearly used up: memory, cpu_time, disk, pids, tokens, cost");
     v("used", s.used, "task.limit: bytes, microseconds or processes that are used");
     v("most", s.most, "task.limit: how many of them there may be");
-    v("secret", s.secret, "secret.used, denied: name of the secret");
+    v("secret", s.secret, "secret.used, denied: name of the secret, or fingerprint of an SSH key");
     v("model", s.model, "model.exchange: the model that answered");
     v("provider", s.provider, "model.exchange: whose model");
     v("status", s.status, "model.exchange: HTTP status that the task got");

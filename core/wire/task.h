@@ -73,6 +73,17 @@ constexpr auto enum_names(ApplyWhen) {
                     EnumName{ApplyWhen::on_success, "on-success"}};
 }
 
+/// A key of the user's SSH agent, and a host that a task may sign in to with it.
+struct SshKeyUse {
+  std::string key;
+  std::string host;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("key", s.key, "the public key as in authorized_keys: type, base64, comment");
+    v("host", s.host, "HOST[:PORT], known by known_hosts; port 22 when none is named");
+  }
+};
+
 /// POST /v1/tasks. Default values are left out of the JSON, so that an older daemon refuses only
 /// what it really lacks, by name. With `Upgrade: codexos-frames/1` the reply is 101 and the
 /// connection carries frames; else 201 with the Task. Descriptors ride on the request's bytes by
@@ -121,6 +132,8 @@ struct TaskCreate {
   AgentUse agent_use = AgentUse::job;
   std::vector<std::string> key_for;  // --key-for: rules as of allow, or "any"
   std::vector<SecretUse> secrets;    // --secret
+  std::vector<SshKeyUse> ssh_keys;   // --ssh-key
+  std::string ssh_agent;             // path of the agent that has them
   bool models = false;               // --models: the model gateway
   BudgetLimits budget;               // --max-tokens, --max-cost
 
@@ -170,6 +183,8 @@ struct TaskCreate {
     v("key_for", s.key_for,
       "where an agent's key or login may go beside its provider; any: the key is given as it is");
     v("secrets", s.secrets, "secrets that the task may use");
+    v("ssh_keys", s.ssh_keys, "keys of an SSH agent that the task may sign in with");
+    v("ssh_agent", s.ssh_agent, "absolute path of that agent's socket");
     v("models", s.models, "show it the model gateway, http://llm.codexos.internal");
     v("budget", s.budget, "the most that its models may use");
   }
@@ -229,6 +244,7 @@ struct Task {
   std::vector<std::string> notes;
   std::optional<AgentRecord> agent;
   std::vector<SecretUse> secrets;
+  std::vector<SshKeyUse> ssh_keys;
   std::optional<ModelUse> models;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -265,6 +281,7 @@ struct Task {
     v("notes", s.notes, "degradations and remarks");
     v("agent", s.agent, "the agent that was given the job, where it is one");
     v("secrets", s.secrets, "secrets that it may use");
+    v("ssh_keys", s.ssh_keys, "keys of an SSH agent that it may sign in with, and where");
     v("models", s.models, "what its models used, through the gateway");
   }
 };

@@ -142,6 +142,13 @@ void Egress::publish(const std::string& task, int32_t port, Fd listener) {
   });
 }
 
+void Egress::serve_ssh(const std::string& task, SshAccessPtr access, Fd listener) {
+  if (const auto k = known_.find(task); k != known_.end()) *k->second.touched = true;
+  with_task(task, [access, held = std::make_shared<Fd>(std::move(listener))](RelayTask& r) {
+    r.serve_ssh(access, std::move(*held));
+  });
+}
+
 void Egress::dialled(const std::string& task, uint64_t number, Fd socket) {
   with_task(task, [number, held = std::make_shared<Fd>(std::move(socket))](RelayTask& r) {
     r.dialled(number, std::move(*held));

@@ -48,6 +48,8 @@ class Egress {
   void change(const std::string& task, NetPolicyPtr policy);
   /// A listener on the host whose connections go to this port of the task.
   void publish(const std::string& task, int32_t port, Fd listener);
+  /// A listener that the task is shown, and what an SSH agent is for it.
+  void serve_ssh(const std::string& task, SshAccessPtr access, Fd listener);
   /// The answer to OnDialInside; no socket: it could not be dialled.
   void dialled(const std::string& task, uint64_t number, Fd socket);
   /// What went to and fro so far.

@@ -30,9 +30,10 @@ struct NetReport {
   enum class Kind { connection, denied, secret };
   Kind kind = Kind::denied;
   int64_t at_us = 0;
-  // denied: "network" or "dns". secret, each told once for a place: "used", the value was put in;
-  // "misplaced", a placeholder went on as it is; "redacted", an answer held the value;
-  // "refreshed", a provider gave new tokens for it; `detail` says where.
+  // denied: "network", "dns" or "ssh-key". secret: "signed", an SSH key signed in; and, each told
+  // once for a place: "used", the value was put in; "misplaced", a placeholder went on as it is;
+  // "redacted", an answer held the value; "refreshed", a provider gave new tokens for it; `detail`
+  // says where.
   std::string what;
   std::string secret;  // secret: its name
   std::string target;  // the name, or the address where there was none

@@ -220,6 +220,11 @@ void RelayTask::dialled(uint64_t number, Fd socket) {
   add(std::move(c));
 }
 
+void RelayTask::serve_ssh(SshAccessPtr access, Fd listener) {
+  ssh_ = std::make_unique<SshBroker>(p_.dial.loop, std::move(access), std::move(listener),
+                                     [this](const AgentSession::Answer& what) { on_ssh(what); });
+}
+
 // ---- decisions --------------------------------------------------------------------------------
 
 void RelayTask::open_by_address(Fd client, const IpAddress& to, uint16_t port) {
@@ -381,6 +386,7 @@ void RelayTask::close() {
   sockets_ = std::make_shared<TaskSockets>();
   for (const auto& [port, fd] : published_) p_.dial.loop.forget(fd.get());
   published_.clear();
+  ssh_.reset();
   outside_.clear();
   while (!dns_clients_.empty()) drop_dns_client(dns_clients_.begin()->first);
   while (!connections_.empty()) {
@@ -541,6 +547,20 @@ void RelayTask::on_secret(const Connection& c, const char* what, const std::stri
   if (!is_news("secret" + ('\0' + r.what) + '\0' + secret + '\0' + r.target + '\0' +
                std::to_string(r.port) + '\0' + r.detail))
     return;
+  report(std::move(r));
+}
+
+void RelayTask::on_ssh(const AgentSession::Answer& what) {
+  if (!what.why.empty())
+    return deny("ssh-key", what.host.empty() ? what.key : what.host, what.port, what.why, "");
+  NetReport r;
+  r.kind = NetReport::Kind::secret;
+  r.at_us = now_us();
+  r.what = "signed";
+  r.secret = what.key;
+  r.target = what.host;
+  r.port = what.port;
+  r.detail = "as user " + quote_git(what.user);
   report(std::move(r));
 }
 

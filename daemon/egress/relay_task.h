@@ -20,6 +20,7 @@
 #include "daemon/egress/internal_service.h"
 #include "daemon/egress/names.h"
 #include "daemon/egress/net_policy.h"
+#include "daemon/ssh/broker.h"
 
 namespace codexos::daemon {
 
@@ -59,6 +60,7 @@ class RelayTask final : public ConnectionOwner {
   /// What connects to this listener of the host is connected with the task's own port.
   void publish(int32_t port, Fd listener);
   void dialled(uint64_t number, Fd socket);
+  void serve_ssh(SshAccessPtr access, Fd listener);
   /// Ends everything; what there was is told. Idempotent.
   void close();
   const NetTotals& totals() const { return totals_; }
@@ -98,6 +100,7 @@ class RelayTask final : public ConnectionOwner {
   std::string answer_dns(std::string_view message);
   uint32_t address_for(const std::string& name, const NetRule& rule, std::string& why);
 
+  void on_ssh(const AgentSession::Answer& what);
   bool is_news(const std::string& key);
   void deny(std::string what, std::string target, uint16_t port, std::string why, std::string hint);
   void report(NetReport r);
@@ -118,6 +121,7 @@ class RelayTask final : public ConnectionOwner {
   std::map<const Connection*, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> over_;
   std::map<int32_t, Fd> published_;
+  std::unique_ptr<SshBroker> ssh_;
   struct Outside {
     Fd client;
     int32_t port = 0;

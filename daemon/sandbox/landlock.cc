@@ -52,6 +52,8 @@ constexpr Lacks kLacks[] = {
      },
      "--secret, --secret-file", "there is neither an egress nor a file system of its own",
      "--secret-value gives it the value itself"},
+    {[](const wire::TaskCreate& c, bool) { return !c.ssh_keys.empty(); }, "--ssh-key", kNoNetwork,
+     ""},
     // Last: options above imply it.
     {[](const wire::TaskCreate& c, bool) { return c.net != wire::Network::none; }, "--net, --allow",
      kNoNetwork, "--net none"},

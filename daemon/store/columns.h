@@ -62,6 +62,7 @@ void changing_columns(Row& r, V& v) {
   v("limits_json", r.task.limits);
   v("secrets_json", r.task.secrets);
   v("models_json", r.task.models);
+  v("ssh_keys_json", r.task.ssh_keys);
 }
 
 class ColumnBinder {

@@ -34,7 +34,7 @@ namespace {
   "landlock_abi, cause, exit_code, signal, detail, started_at_us, "           \
   "ended_at_us, usage_json, changes_json, changes_state, notes_json, "        \
   "secret, shim_pid, shim_start_time, boot_id, layers_json, rm, net_json, "   \
-  "agent_json, limits_json, secrets_json, models_json"
+  "agent_json, limits_json, secrets_json, models_json, ssh_keys_json"
 
 constexpr SqlText kInsertTask =
     "insert into task (" TASK_COLUMNS
@@ -44,7 +44,7 @@ constexpr SqlText kInsertTask =
     ":detail, "
     ":started_at_us, :ended_at_us, :usage_json, :changes_json, :changes_state, :notes_json, "
     ":secret, :shim_pid, :shim_start_time, :boot_id, :layers_json, :rm, :net_json, :agent_json, "
-    ":limits_json, :secrets_json, :models_json)";
+    ":limits_json, :secrets_json, :models_json, :ssh_keys_json)";
 // A row whose task has ended is found only with its own state and cause.
 constexpr SqlText kUpdateTask =
     "update task set state = :state, activity = :activity, isolation = :isolation, "
@@ -54,8 +54,8 @@ constexpr SqlText kUpdateTask =
     "changes_state = :changes_state, notes_json = :notes_json, secret = :secret, "
     "shim_pid = :shim_pid, shim_start_time = :shim_start_time, boot_id = :boot_id, "
     "layers_json = :layers_json, rm = :rm, net_json = :net_json, agent_json = :agent_json, "
-    "limits_json = :limits_json, secrets_json = :secrets_json, models_json = :models_json where id "
-    "= :task and "
+    "limits_json = :limits_json, secrets_json = :secrets_json, models_json = :models_json, "
+    "ssh_keys_json = :ssh_keys_json where id = :task and "
     "(state in ('queued', 'starting', 'running', 'paused', 'stopping') "
     " or (state = :state and cause = :cause))";
 #define SELECT_TASK "select " TASK_COLUMNS ", n from task "

@@ -129,15 +129,34 @@ void ask_for_hosts(const std::vector<std::string>& hosts, wire::TaskCreate& crea
       create.allow.push_back(host);
 }
 
-/// Into the task's own home, and nowhere else.
-Status put_git_logins(const std::string& home, Start& start) {
-  CODEXOS_ASSIGN(std::string text, git_logins_config(start.secrets.git_logins));
-  if (text.empty()) return {};
-  std::string path = join_path(home, kGitLoginsFile);
+/// Into the task's own home, and nowhere else. `lack`: what there is not without it.
+void put_into_home(const std::string& home, const char* file, std::string text, const char* lack,
+                   Start& start) {
+  if (text.empty()) return;
+  std::string path = join_path(home, file);
   if (is_on_the_disk(path, start.job))
-    start.notes.push_back("git does not sign in by itself: " + path + " is the host's");
+    start.notes.push_back(std::string(lack) + ": " + path + " is the host's");
   else
     start.job.mounts.push_back(file_at(MountRole::home, std::move(path), std::move(text), 0644));
+}
+
+Status put_logins(const std::string& home, Start& start) {
+  CODEXOS_ASSIGN(std::string git, git_logins_config(start.secrets.git_logins));
+  put_into_home(home, kGitLoginsFile, std::move(git), "git does not sign in by itself", start);
+  put_into_home(home, kKnownHosts, start.ssh.known_hosts, "ssh knows hosts by what is shown",
+                start);
+  return {};
+}
+
+/// An agent of the task's own; where a policy took the network away nobody could serve it.
+Status put_ssh(const std::string& folder, wire::Network net, Start& start,
+               std::map<std::string, std::string>& env) {
+  if (!start.ssh.access) return {};
+  if (net != wire::Network::allow)
+    return Error{Code::invalid, "--ssh-key: the task has no network to sign in by",
+                 "--allow HOST:22, or no --net"};
+  start.job.mounts.push_back(show_ssh(folder));
+  env.try_emplace("SSH_AUTH_SOCK", join_path(kSshInside, kSshSocket));
   return {};
 }
 
@@ -488,6 +507,8 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   create.secrets = s.secrets.uses;
   if (agent) ask_for_hosts(agent->preset.hosts, create);
   ask_for_hosts(s.secrets.hosts, create);
+  CODEXOS_ASSIGN(s.ssh, give_ssh_keys(create, w.caller, host_));
+  ask_for_hosts(s.ssh.hosts, create);
   if (create.models) {
     if (create.net == wire::Network::host)
       return Error{Code::invalid, "with --net host there is no model gateway",
@@ -548,12 +569,13 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   std::map<std::string, std::string> env = create.env;
   env.insert(s.secrets.env.begin(), s.secrets.env.end());
   std::move(s.secrets.files.begin(), s.secrets.files.end(), std::back_inserter(s.job.mounts));
-  if (s.secrets.ca)
-    add_trust(TaskPaths(options_.home, "default", id).trust(), host_, s.job.mounts, env);
+  const TaskPaths files(options_.home, "default", id);
+  if (s.secrets.ca) add_trust(files.trust(), host_, s.job.mounts, env);
+  CODEXOS_TRY(put_ssh(files.ssh(), create.net, s, env));
   if (agent) CODEXOS_TRY(put_agent(*agent, create, s, env));
   CODEXOS_TRY(add_roots(create, s));
   CODEXOS_TRY(keep_off_the_disk(create.secrets, s.job));
-  CODEXOS_TRY(put_git_logins(inside_home(s.request.caller), s));
+  CODEXOS_TRY(put_logins(inside_home(s.request.caller), s));
   CODEXOS_TRY(hide(s));
   CODEXOS_TRY(limit(create, s));
   CODEXOS_TRY(put_ports(create, s.job));

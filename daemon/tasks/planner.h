@@ -23,6 +23,7 @@
 #include "daemon/tasks/inside.h"
 #include "daemon/tasks/policies.h"
 #include "daemon/tasks/secret_start.h"
+#include "daemon/tasks/ssh_start.h"
 #include "daemon/tasks/view_cache.h"
 #include "daemon/workspace/workspace.h"
 
@@ -52,6 +53,7 @@ struct StoredCreate {
   std::vector<std::string> env;  // the task's whole environment, K=V
   StoredPolicy policy;
   std::vector<GivenPlaceholder> placeholders;
+  std::string known_hosts;  // the lines by which the hosts of its SSH keys were known
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("create", s.create);
@@ -60,6 +62,7 @@ struct StoredCreate {
     v("env", s.env);
     v("policy", s.policy);
     v("placeholders", s.placeholders);
+    v("known_hosts", s.known_hosts);
   }
 };
 
@@ -97,6 +100,7 @@ struct Start {
   std::map<std::string, std::string> agent_exits;
   std::string agent_key;  // the variable that holds its key, or a placeholder of it
   SecretParts secrets;
+  SshParts ssh;
 };
 
 /// The host uid and gid of a root daemon's tasks, of the tenant `default`. Above what distributions

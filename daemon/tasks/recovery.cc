@@ -54,6 +54,8 @@ Status Supervisor::recover() {
     }
     if (stored.ok()) {
       r->placeholders = stored->placeholders;
+      if (auto ssh = ssh_access(stored->create, stored->known_hosts); ssh.ok())
+        r->ssh = *std::move(ssh);
       r->uid = stored->uid;
     }
     if (auto s = resume_network(*r); !s.ok())

@@ -187,6 +187,7 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
   t.limits = start.held;
   t.agent = start.agent;
   t.secrets = c.secrets;
+  t.ssh_keys = c.ssh_keys;
   t.landlock_abi = start.view->landlock_abi;
   t.terminal =
       c.stdin_mode == Stdio::pty || c.stdout_mode == Stdio::pty || c.stderr_mode == Stdio::pty;
@@ -213,7 +214,8 @@ TaskRow Supervisor::make_row(const StartRequest& request, const Start& start, co
                                               request.gid,
                                               {start.job.env.begin(), start.job.env.end() - values},
                                               start.policy,
-                                              start.secrets.placeholders},
+                                              start.secrets.placeholders,
+                                              start.ssh.known_hosts},
                                  json::Defaults::omit);
   row.rm = c.rm;
   return row;
@@ -241,6 +243,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
     if (!cgroup.ok()) return broken_start(std::move(cgroup).error(), id);
     pass_cgroup(start.job, *std::move(cgroup), fds);
   }
+  r->ssh = start.ssh.access;
   if (auto s = begin_network(*r, paths, id, request.create, start.secrets); !s.ok())
     return broken_start(std::move(s).error(), id);
   // Of its processes only: the record is made without them.

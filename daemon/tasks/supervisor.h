@@ -210,6 +210,7 @@ class Supervisor {
     std::vector<GivenPlaceholder> placeholders;
     std::map<std::string, Secret> keys;  // of those, by placeholder: callers' own
     std::vector<std::string> login_hosts;
+    SshAccessPtr ssh;         // null: none of the user's keys
     uint32_t uid = 0;         // who asked for it
     std::string over_budget;  // why a request to a model was refused; empty: none was
     size_t budget_refusals = 0;
@@ -278,6 +279,7 @@ class Supervisor {
   // its network
   void on_network(Running& r, LinkMessage& m);
   void on_dialled(Running& r, LinkMessage& m);
+  Status serve_ssh(const Running& r, const TaskPaths& paths, const std::string& id);
   Status begin_network(Running& r, const TaskPaths& paths, const std::string& id,
                        const wire::TaskCreate& create, SecretParts& secrets);
   InjectionSetPtr injections_of(const Running& r, const std::string& id, const std::string& login,

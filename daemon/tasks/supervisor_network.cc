@@ -89,7 +89,18 @@ Status Supervisor::begin_network(Running& r, const TaskPaths& paths, const std::
     CODEXOS_TRY(save_authority(*given.ca, paths.authority()));
     CODEXOS_TRY(write_trust(paths.trust(), *given.ca, trust_stores_));
   }
-  return p_.network.begin(id, *net, std::move(given));
+  CODEXOS_TRY(p_.network.begin(id, *net, std::move(given)));
+  auto s = serve_ssh(r, paths, id);
+  if (!s.ok()) p_.network.end(id, [](const NetTotals&) {});
+  return s;
+}
+
+Status Supervisor::serve_ssh(const Running& r, const TaskPaths& paths, const std::string& id) {
+  if (!r.ssh) return {};
+  auto listener = listen_for_ssh(paths.ssh());
+  if (!listener.ok()) return std::move(listener).error().during("the task's SSH agent");
+  p_.network.serve_ssh(id, r.ssh, *std::move(listener));
+  return {};
 }
 
 /// Of a task that an earlier daemon started.
@@ -101,7 +112,8 @@ Status Supervisor::resume_network(Running& r) {
   NetSecrets given{injections_of(r, id, login_of(r.row.task), left_out), {}};
   if (!left_out.empty()) log_line(LogLevel::warning, "task " + id, "secret " + left_out);
   CODEXOS_ASSIGN(given.ca, load_authority(paths(r.row).authority()));
-  return p_.network.begin(id, *net, std::move(given));
+  CODEXOS_TRY(p_.network.begin(id, *net, std::move(given)));
+  return serve_ssh(r, paths(r.row), id);
 }
 
 /// The vault has other values, or is open again.

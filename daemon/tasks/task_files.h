@@ -39,6 +39,7 @@ struct TaskPaths {
   std::string alive() const { return dir + "/alive"; }
   std::string authority() const { return dir + "/authority.json"; }
   std::string trust() const { return dir + "/trust"; }
+  std::string ssh() const { return dir + "/ssh"; }
   std::string socket() const { return dir + "/shim.sock"; }
   std::string layers() const { return dir + "/layers"; }
   std::string layer(size_t n) const { return layers() + "/" + std::to_string(n); }

@@ -42,6 +42,10 @@ class TaskNetwork {
   /// Before the task's sandbox is asked for. Error unavailable: there is no thread or resolver;
   /// conflict: a port to show is in use.
   Status begin(const std::string& task, const wire::TaskNet& net, NetSecrets secrets);
+  /// What comes to this listener finds an SSH agent, until the network ends.
+  void serve_ssh(const std::string& task, SshAccessPtr access, Fd listener) {
+    egress_.serve_ssh(task, std::move(access), std::move(listener));
+  }
   bool serves(const std::string& task) const { return tasks_.count(task) != 0; }
   /// A `network` message of the task's helper or shim. Text: what is less than it should be.
   Result<std::string> take(const std::string& task, LinkMessage& m);

@@ -50,11 +50,11 @@ void check_one(size_t which, const json::Value& v) {
 void check_wire_type(size_t which, const json::Value& v) {
   using namespace wire;
   check_one<TaskCreate, Task, TaskStats, TaskList, PlanMount, PlanView, ExecCreate, StopBody,
-            OutputLine, LimitHeld, TaskNet, Event, AgentUsage, AgentRecord, AgentQuery, AgentLogin,
-            AgentView, AgentList, AgentCheck, AgentLoginList, ApplyBody, UndoBody, DiscardBody,
-            PathNote, ApplyResult, ChangeCount, Change, ChangeList, DaemonStatus, Health, Version,
-            PruneBody, PruneResult, DoctorCheck, DoctorReport, NetBody, PolicyAsk, Problem,
-            SnapshotBody, Snapshot, SnapshotList>(which, v);
+            OutputLine, LimitHeld, TaskNet, SshKeyUse, Event, AgentUsage, AgentRecord, AgentQuery,
+            AgentLogin, AgentView, AgentList, AgentCheck, AgentLoginList, ApplyBody, UndoBody,
+            DiscardBody, PathNote, ApplyResult, ChangeCount, Change, ChangeList, DaemonStatus,
+            Health, Version, PruneBody, PruneResult, DoctorCheck, DoctorReport, NetBody, PolicyAsk,
+            Problem, SnapshotBody, Snapshot, SnapshotList>(which, v);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ agent_home codex "$codex_package" local
 agent_home opencode "$opencode_package" local
 repo
 model_tls=$NET
-set_model() { at=model.test:$model_port url=https://$at; }
+set_model() { at=good.test:$model_port url=https://$at; }
 readonly canary=canary-0123456789abcdef0123
 # It looks for what its user has: in its environment, its home and what the task is shown.
 readonly turns='[

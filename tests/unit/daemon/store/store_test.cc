@@ -82,7 +82,7 @@ TEST_CASE("migrations that were released never change") {
       Pin{"0003_applies", 0x0d4c85c9b0f22fa0ULL}, Pin{"0004_net", 0x5802b737b4752fa6ULL},
       Pin{"0005_trust", 0x490da26c1b86c526ULL},   Pin{"0006_agents", 0xc6721e41a3cdee04ULL},
       Pin{"0007_limits", 0xc09d2a09ebfc3474ULL},  Pin{"0008_secrets", 0x889ef77b5056c0bbULL},
-      Pin{"0009_budgets", 0xf4f178cf86d90024ULL}};
+      Pin{"0009_budgets", 0xf4f178cf86d90024ULL}, Pin{"0010_ssh_keys", 0x3d477316a169b2e9ULL}};
   REQUIRE(migrations().size() == pins.size());
   for (size_t i = 0; i < pins.size(); ++i) {
     CHECK(migrations()[i].version == static_cast<int>(i) + 1);
