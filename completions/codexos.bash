@@ -104,6 +104,7 @@ _codexos() {
         --secret) :; return ;;
         --secret-file) :; return ;;
         --secret-value) :; return ;;
+        --key-for) :; return ;;
         --ssh-key) :; return ;;
         --max-tokens) :; return ;;
         --max-requests) :; return ;;
@@ -112,7 +113,7 @@ _codexos() {
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
       esac
-      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --secret --secret-file --secret-value --ssh-key --models --max-tokens --max-requests --max-cost --json --tenant --socket -q --quiet -v --verbose --color -h --help'
+      flags='-d --detach -i --interactive -t --tty --name --label -w --workspace --mode --write --from -c -e --env --env-file --show --mount --net --allow --publish --reach --net-bytes --isolation --seccomp --profile --policy --timeout --idle-timeout --memory --cpus --cpu-time --pids --disk --apply --apply-on-success --allow-protected --skip-protected --plan-only --learn --rm -a --agent --secret --secret-file --secret-value --key-for --ssh-key --models --max-tokens --max-requests --max-cost --json --tenant --socket -q --quiet -v --verbose --color -h --help'
       ;;
     ps)
       case $prev in

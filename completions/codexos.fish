@@ -145,6 +145,7 @@ complete -c codexos -n '__codexos_at "run"' -s a -l agent -r -a '(__codexos_ids 
 complete -c codexos -n '__codexos_at "run"' -l secret -x -d 'let it use a secret by a placeholder'
 complete -c codexos -n '__codexos_at "run"' -l secret-file -x -d 'show it a secret as a file'
 complete -c codexos -n '__codexos_at "run"' -l secret-value -x -d 'give it a secret itself, in a variable'
+complete -c codexos -n '__codexos_at "run"' -l key-for -x -d 'where an agent’s key may go beside its provider'
 complete -c codexos -n '__codexos_at "run"' -l ssh-key -x -d 'let it sign in there with a key of your SSH agent'
 complete -c codexos -n '__codexos_at "run"' -l models -d 'show it the model gateway, llm.codexos.internal'
 complete -c codexos -n '__codexos_at "run"' -l max-tokens -x -d 'tokens that its models may use'

@@ -32,6 +32,7 @@
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/budgets.h"
 #include "daemon/tasks/images.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/model_desk.h"
 #include "daemon/tasks/plan_command.h"
 #include "daemon/tasks/retention.h"
@@ -294,6 +295,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   AfterCommit after_commit;
   Vault vault(VaultParts{*store, after_commit, *copier, key_places(place)});
   vault.open();
+  KnownValues values;
   Budgets budgets(*store);
   Applier applier(ApplierParts{*store, feed, after_commit, images, place.home},
                   std::move(apply_worker));
@@ -309,11 +311,11 @@ Status serve(const Options& options, const Place& place, int sockets) {
   CODEXOS_ASSIGN(EgressOptions egress, read_egress_options(environment));
   CODEXOS_ASSIGN(const auto desk, ModelDesk::make(*loop, vault));
   egress.models = make_model_service(read_gateway_options(environment),
-                                     desk->seams(place.home + "/tenants/default"));
+                                     desk->seams(place.home + "/tenants/default", values));
   TaskNetwork network(*loop, std::move(egress));
-  Supervisor supervisor(SupervisorParts{*loop, *store, planner, launcher, helpers, feed,
-                                        after_commit, *worker, *copier, spares, ahead, applier,
-                                        network, cgroups, vault, budgets, place.home, boot_id()});
+  Supervisor supervisor(SupervisorParts{
+      *loop, *store, planner, launcher, helpers, feed, after_commit, *worker, *copier, spares,
+      ahead, applier, network, cgroups, vault, values, budgets, place.home, boot_id()});
   CODEXOS_ASSIGN(const RetentionLimits limits, read_retention_limits(environment));
   desk->serve(supervisor);
   vault.on_change([&supervisor] { supervisor.secrets_changed(); });

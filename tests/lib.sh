@@ -89,12 +89,19 @@ is_root() { [ "$(id -u)" = 0 ]; }
 
 # --- processes ----------------------------------------------------------------------------------
 
-# alive PID: it runs. A zombie does not, and kill -0 would succeed on one.
+# alive PID: it runs. A zombie does not, and kill -0 would succeed on one; but while other threads of it are still there
+# its sockets are open.
 alive() {
-  local state
+  local state threads
   { read -r state <"/proc/$1/stat"; } 2>/dev/null || return 1
   state=${state##*) }
-  case ${state%% *} in '' | Z | X) return 1 ;; esac
+  case ${state%% *} in
+    Z)
+      threads=("/proc/$1/task"/*)
+      [ "${#threads[@]}" -gt 1 ]
+      ;;
+    '' | X) return 1 ;;
+  esac
 }
 dead() { ! alive "$1"; }
 # The zygotes and helpers of the daemon $1, and what its zygotes have parked: children and their children.

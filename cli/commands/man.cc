@@ -336,6 +336,38 @@ each refusal an event
 Certificates, of hosts or users, are not supported.
 )";
 
+constexpr std::string_view kSecretsText = R"(.Sh SECRETS
+A task that is run with
+.Fl \-secret
+has a placeholder.
+With
+.Fl \-secret\-file
+and
+.Fl \-secret\-value
+it has the value itself, and may print it, send it and write it into the workspace.
+Who runs it, and whoever is attached, sees its output as it is.
+What is kept of the task has stars in place of the value, as many as it has bytes: the log, and with it
+.Ic logs
+and what
+.Ic attach
+repeats; events,
+.Ic why ,
+the reason of its end; its exchanges with models.
+The end of its output that may be the beginning of a value is in none of them until more came, or the end.
+.Pp
+A value is found as it is, on a terminal, in base64, hexadecimal, percent-encoded, and escaped for JSON or HTML, however its
+output is cut; of several lines also each line of 16 bytes and more; of more than 4 KiB as it is and in base64 alone.
+It is not found when the program compressed, encrypted, reversed or took it apart, nor when it has less than 8 bytes.
+Changes of the workspace and the arguments of the command are kept as they are.
+.Pp
+The values are those that the task was given, whatever becomes of the secret.
+After
+.Ic secret lock
+the daemon knows them no more: then the log is kept as always, and names that the task looks up and its exchanges with
+models are withheld until
+.Ic secret unlock .
+)";
+
 constexpr std::string_view kCaveats = R"(.Sh CAVEATS
 Held-back changes lie in an overlay, which a program can tell from a plain folder in these ways:
 .Bl -bullet
@@ -398,6 +430,7 @@ Result<int> print_man(Context&, const Invocation&) {
   out += kSeeAlso;
   out += kIsolation;
   out += kCredentials;
+  out += kSecretsText;
   out += kCaveats;
   CODEXOS_TRY(print(out));
   return 0;

@@ -95,10 +95,11 @@ enum class LinkType : uint32_t {
   stop = 8,    // StopRequest: TERM, after grace KILL
   pause = 9,
   resume = 10,
-  end_ack = 11,  // EndAck: the end is committed
-  hello = 12,    // Hello with the secret, first message on shim.sock
-  dial = 15,     // DialRequest: connect to a server of the task
-  measure = 16,  // what does it use now?
+  end_ack = 11,      // EndAck: the end is committed
+  hello = 12,        // Hello with the secret, first message on shim.sock
+  dial = 15,         // DialRequest: connect to a server of the task
+  measure = 16,      // what does it use now?
+  tell_values = 17,  // which values of secrets has it?
   // helper/shim -> daemon
   pid = 64,  // PidInfo + pidfd: sent by the zygote for its child
   parked = 65,
@@ -116,6 +117,7 @@ enum class LinkType : uint32_t {
   measured = 77,    // Measure
   near_limit = 78,  // NearLimit
   refused = 79,     // Refused
+  values = 80,      // Values, where it was given any
 };
 
 struct SpawnRequest {
@@ -216,6 +218,7 @@ struct ExecRequest {
   Stdio stderr_mode = Stdio::pipe;
   uint32_t rows = 24;
   uint32_t cols = 80;
+  std::vector<std::string> values;  // of secrets: those that are new to the task among them
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("id", s.id);
@@ -227,6 +230,7 @@ struct ExecRequest {
     v("stderr_mode", s.stderr_mode);
     v("rows", s.rows);
     v("cols", s.cols);
+    v("values", s.values);
   }
 };
 
@@ -370,6 +374,16 @@ struct Refused {
     v("path", s.path);
     v("program", s.program);
     v("at_us", s.at_us);
+  }
+};
+
+/// The values of secrets that a task holds. Its shim knows them when the vault is locked, or has
+/// others: they are what has to be taken out of what is recorded of the task.
+struct Values {
+  std::vector<std::string> values;
+  template <class Self, class V>
+  static void fields(Self& s, V& v) {
+    v("values", s.values);
   }
 };
 

@@ -322,6 +322,7 @@ struct Job {
   uint64_t disk_bytes = 0;
   uint64_t pids = 0;
   CgroupFiles cgroup;
+  std::vector<std::string> values;  // of secrets that the task has: not to stand in its log
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("task_id", s.task_id);
@@ -361,6 +362,7 @@ struct Job {
     v("disk_bytes", s.disk_bytes);
     v("pids", s.pids);
     v("cgroup", s.cgroup);
+    v("values", s.values);
   }
 };
 

@@ -52,8 +52,26 @@ void Redactor::insert(std::string_view form, uint32_t tag) {
   nodes_[at].tag = tag;
 }
 
+/// Programs indent them, number them, or print one of them.
+void Redactor::insert_lines(std::string_view value, uint32_t tag) {
+  for (size_t at = 0; at < value.size();) {
+    const size_t end = std::min(value.find('\n', at), value.size());
+    std::string_view line = value.substr(at, end - at);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.size() >= kMinRedactedLine) insert(line, tag);
+    at = end + 1;
+  }
+}
+
 bool Redactor::add(std::string_view value, uint32_t tag) {
+  const size_t end = value.find_last_not_of("\r\n") + 1;
+  if (end >= kMinRedacted) value = value.substr(0, end);
+  if (value.size() > kMaxSpelled) {
+    insert(on_terminal(value), tag);
+    return add_plain(value, tag);
+  }
   if (value.size() < kMinRedacted) return false;
+  insert_lines(value, tag);
   for (auto& form : spellings_of(value)) {
     if (form.size() >= kMinRedacted) insert(form, tag);
     wipe(form);
@@ -76,15 +94,14 @@ void Redactor::finish() {
       pairs_[pair / kPairBits] |= uint64_t{1} << pair % kPairBits;
     }
   }
-  // By depth, since what a node falls back to is always less deep.
-  std::vector<uint32_t> order(nodes_.size());
-  for (uint32_t n = 0; n < order.size(); ++n) order[n] = n;
-  std::stable_sort(order.begin(), order.end(),
-                   [this](uint32_t a, uint32_t b) { return nodes_[a].depth < nodes_[b].depth; });
-  for (const uint32_t parent : order)
-    for (uint32_t c = nodes_[parent].child; c != 0; c = nodes_[c].sibling) {
+  // Breadth first, since what a node falls back to is always less deep.
+  std::vector<uint32_t> order{0};
+  order.reserve(nodes_.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    for (uint32_t c = nodes_[order[i]].child; c != 0; c = nodes_[c].sibling) {
+      order.push_back(c);
       Node& n = nodes_[c];
-      n.fail = parent == 0 ? 0 : step(nodes_[parent].fail, n.byte);
+      n.fail = i == 0 ? 0 : step(nodes_[order[i]].fail, n.byte);
       const Node& shorter = nodes_[n.fail];
       if (n.match != 0 || shorter.match == 0) continue;
       n.match = shorter.match;

@@ -15,6 +15,8 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,11 @@ namespace codexos {
 /// A shorter value stands in so many texts by chance that searching for it does harm: it is not
 /// searched for (Redactor::add says so). Whoever keeps secrets refuses them.
 inline constexpr size_t kMinRedacted = 8;
+/// A line of a longer value (a key in a file) is searched for by itself from so many bytes on.
+inline constexpr size_t kMinRedactedLine = 16;
+/// The automaton takes up to 2 KiB for each byte of a value. A longer one is searched for as it is
+/// and in base64.
+inline constexpr size_t kMaxSpelled = 4096;
 
 class Redactor {
  public:
@@ -32,7 +39,8 @@ class Redactor {
   Redactor(const Redactor&) = delete;
   Redactor& operator=(const Redactor&) = delete;
 
-  /// `tag` is what a Stream tells when it finds this value. False: too short, not added.
+  /// `tag` is what a Stream tells when it finds this value. Line ends behind it are no part of it.
+  /// False: too short, not added.
   bool add(std::string_view value, uint32_t tag);
   /// The value as it is and in base64 only: of what is looked for, not hidden.
   bool add_plain(std::string_view value, uint32_t tag);
@@ -54,7 +62,8 @@ class Redactor {
     void look(std::string_view in);
     /// The stream has ended (or this piece stands for itself): what was held back is appended.
     void finish(std::string& out);
-    size_t held() const { return held_.size(); }
+    /// What is held back.
+    std::string_view held() const { return held_; }
 
    private:
     uint32_t run(std::string_view bytes, char* text);
@@ -78,6 +87,7 @@ class Redactor {
     unsigned char byte = 0;
   };
   void insert(std::string_view form, uint32_t tag);
+  void insert_lines(std::string_view value, uint32_t tag);
   uint32_t child_of(uint32_t node, unsigned char byte) const;
   uint32_t step(uint32_t node, unsigned char byte) const;
 
@@ -85,5 +95,11 @@ class Redactor {
   std::array<uint32_t, 256> first_{};  // children of the root
   std::vector<uint64_t> pairs_;        // a bit for each two bytes that a form begins with
 };
+
+/// Finds what a task has of secrets. None: it has none; null: it has some that are not known now.
+using TaskRedactor = std::optional<std::shared_ptr<const Redactor>>;
+
+/// What then stands for a text that may hold them.
+inline constexpr const char* kWithheld = "(withheld: the task's secrets are not known now)";
 
 }  // namespace codexos

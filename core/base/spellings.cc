@@ -23,10 +23,25 @@ void add_hex_byte(std::string& out, unsigned char c, std::string_view digits) {
   out += digits[c & 15];
 }
 
+/// As tools break it into lines of so many columns, and as a terminal shows those.
+void add_wrapped(std::string_view text, size_t columns, Texts& all) {
+  if (text.size() <= columns) return;
+  for (const std::string_view line_end : {"\n", "\r\n"}) {
+    std::string out;
+    for (size_t at = 0; at < text.size(); at += columns) {
+      if (at > 0) out += line_end;
+      out += text.substr(at, columns);
+    }
+    add_once(all, std::move(out));
+  }
+}
+
 void add_hex(std::string_view value, Texts& all) {
+  constexpr size_t kXxd = 60;
   for (const auto digits : kHexCases) {
     std::string text;
     for (const char c : value) add_hex_byte(text, static_cast<unsigned char>(c), digits);
+    add_wrapped(text, kXxd, all);
     add_once(all, std::move(text));
   }
 }
@@ -141,8 +156,17 @@ void add_html(std::string_view value, Texts& all) {
 
 }  // namespace
 
+std::string on_terminal(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == '\n') text += '\r';
+    text += c;
+  }
+  return text;
+}
+
 std::vector<std::string> base64_spellings(std::string_view value) {
-  constexpr size_t kBits = 6;
+  constexpr size_t kBits = 6, kMime = 76, kPem = 64;
   Texts all;
   std::string alone = to_base64(value);
   alone.erase(std::min(alone.find('='), alone.size()));
@@ -152,6 +176,8 @@ std::vector<std::string> base64_spellings(std::string_view value) {
     const size_t first = (shift * 8 + kBits - 1) / kBits;
     const size_t end = (shift + value.size()) * 8 / kBits;
     if (end > first) add_once(all, text.substr(first, end - first));
+    for (const size_t columns : {kMime, kPem})
+      if (shift == 0) add_wrapped(std::string_view(text).substr(0, end), columns, all);
   }
   for (size_t i = 0, n = all.size(); i < n; ++i) {
     std::string url = all[i];
@@ -164,6 +190,7 @@ std::vector<std::string> base64_spellings(std::string_view value) {
 
 std::vector<std::string> spellings_of(std::string_view value) {
   Texts all{std::string(value)};
+  add_once(all, on_terminal(value));
   for (auto& text : base64_spellings(value)) add_once(all, std::move(text));
   add_hex(value, all);
   add_percent(value, all);

@@ -124,6 +124,36 @@ void Stream::grow_when_busy() {
   grow(source_.get());
 }
 
+void Stream::mask_by(const Redactor& by) {
+  const std::string held(mask_ ? mask_->held() : std::string_view());
+  mask_.emplace(by);
+  keep(held, total_ - held.size());
+}
+
+void Stream::keep(std::string_view bytes, uint64_t offset) {
+  if (!mask_) return log.write(bytes, offset);
+  static std::string decided;  // one for all, like the chunk
+  decided.clear();
+  const uint64_t from = offset - mask_->held().size();
+  mask_->feed(bytes, decided);
+  log.write(decided, from);
+}
+
+void Stream::close() {
+  source_.reset();
+  if (!mask_) return;
+  const uint64_t from = logged();
+  std::string rest;
+  mask_->finish(rest);
+  log.write(rest, from);
+}
+
+size_t Stream::read_back(uint64_t offset, char* to, size_t room) const {
+  if (offset < logged()) return log.read(offset, logged(), to, room);
+  if (offset >= total_) return 0;
+  return mask_->held().copy(to, room, offset - logged());
+}
+
 Stream::Pull Stream::pull_spliced() {
   const ssize_t n = outlet.tee_from(source_.get(), kPipeBytes);
   if (n == 0) return Pull::end;
@@ -142,17 +172,25 @@ Stream::Pull Stream::pull_bytes(std::string_view& out) {
   if (n < 0 && errno == EAGAIN) return Pull::none;
   if (n <= 0) return Pull::end;  // a terminal without a program reports EIO
   out = std::string_view(chunk(), static_cast<size_t>(n));
-  log.write(out, total_);
+  keep(out, total_);
   const bool direct = outlet.open() && outlet.cursor() == total_;
   total_ += out.size();
-  if (direct) outlet.take(out);
+  if (direct) {
+    const size_t taken = outlet.take(out);
+    if (mask_) behind_ = out.substr(taken);
+  }
   grow_when_busy();
   return Pull::some;
 }
 
 void Stream::feed_outlet() {
+  while (outlet.open() && outlet.idle() && !behind_.empty()) {
+    const size_t taken = outlet.take(behind_);
+    if (taken == 0) return;
+    behind_.erase(0, taken);
+  }
   while (outlet.open() && outlet.idle() && outlet.cursor() < total_) {
-    const size_t n = log.read(outlet.cursor(), total_, chunk(), kChunk);
+    const size_t n = read_back(outlet.cursor(), chunk(), kChunk);
     if (n == 0) return outlet.lose();  // the log failed: nothing more can be given
     if (outlet.take({chunk(), n}) == 0) return;
   }

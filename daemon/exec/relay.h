@@ -7,15 +7,22 @@
 // and its passed descriptor) hold the source back instead: when they do not read, the program's
 // pipe fills and it waits, as it would without us.
 //
+// Of a task that has secrets the log is masked: it gets stars for their values (Redactor), and an
+// end that may become a value only when that is decided. The offsets stay true, and who keeps up
+// gets the bytes as they are; the readers that count always do.
+//
 // Between pipes bytes are never copied to user space: tee(2) into the outlet's queue, splice(2)
 // from the source into the log, splice(2) from the queue to the reader.
 #pragma once
 
 #include <cerrno>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/base/fd.h"
+#include "core/base/redactor.h"
 #include "daemon/exec/log_file.h"
 #include "daemon/exec/poll_set.h"
 
@@ -78,9 +85,18 @@ class Stream {
   bool is_pipe() const { return is_pipe_; }
   bool open() const { return static_cast<bool>(source_); }
   /// Ends the stream: the program's next write to a pipe gets SIGPIPE.
-  void close() { source_.reset(); }
+  void close();
   int source() const { return source_.get(); }
   uint64_t total() const { return total_; }
+
+  /// From now on the log gets what `by` makes of the bytes. It outlives the stream, or the next
+  /// one.
+  void mask_by(const Redactor& by);
+  bool masked() const { return mask_.has_value(); }
+  /// So much of total() was given to the log.
+  uint64_t logged() const { return total_ - (mask_ ? mask_->held().size() : 0); }
+  /// Bytes at `offset`, for who has fallen behind; 0: they are gone.
+  size_t read_back(uint64_t offset, char* to, size_t room) const;
 
   enum class Pull { none, some, end };
   /// Without user space: from pipe to log and outlet.
@@ -89,19 +105,20 @@ class Stream {
   Pull pull_bytes(std::string_view& out);
   /// Whether pull_spliced() can be used, as far as source and outlet are concerned.
   bool can_splice() const {
-    return is_pipe_ && outlet.open() && outlet.is_pipe() && !outlet_behind();
+    return is_pipe_ && !mask_ && outlet.open() && outlet.is_pipe() && !outlet_behind();
   }
   /// Whether the outlet has not had everything yet.
   bool outlet_behind() const {
     return outlet.open() && (!outlet.idle() || outlet.cursor() < total_);
   }
-  /// Feeds an outlet that has fallen behind from the log.
+  /// Feeds an outlet that has fallen behind, from the log where that has the bytes as they were.
   void feed_outlet();
 
   Outlet outlet;
   LogFile log;
 
  private:
+  void keep(std::string_view bytes, uint64_t offset);
   void grow_when_busy();
 
   uint8_t number_;
@@ -109,6 +126,8 @@ class Stream {
   bool grown_ = false;
   Fd source_;
   uint64_t total_ = 0;
+  std::optional<Redactor::Stream> mask_;
+  std::string behind_;  // masked: what the outlet has not taken yet
 };
 
 }  // namespace codexos::exec

@@ -99,6 +99,11 @@ Status Session::open_stdio(StdioSpec spec) {
   return {};
 }
 
+void Session::mask_by(const Redactor& by) {
+  for (auto& s : streams_)
+    if (s->log.usable()) s->mask_by(by);
+}
+
 bool Session::start(ChildSpec spec, StepFailure& why) {
   for (int i = 0; i < 3; ++i) spec.stdio[i] = inherited_ ? i : child_[i].get();
   spec.tty_fd = slave_.get();
@@ -153,22 +158,31 @@ void Session::pump(Stream& s) {
   std::string_view bytes;
   // Reading in user space only when a client needs the bytes as frames.
   const auto got = s.can_splice() && !watched ? s.pull_spliced() : s.pull_bytes(bytes);
-  if (got == Stream::Pull::end) s.close();
+  if (got == Stream::Pull::end) end(s);
   if (got != Stream::Pull::some) return;
   if (!bytes.empty()) deliver(s, from, bytes);
   active_at_us_ = monotonic_us();
-  if (record_ != nullptr && s.number() > 0) {
-    record_->count(s.number() - 1U, s.log.taken(s.total()), active_at_us_);
-    if (s.log.error() != 0) record_->log_failed(s.number() - 1U, s.log.error());
-  }
+  count(s);
   settle_outlet(s, was_open);
+}
+
+/// What readers of the log go by while it grows.
+void Session::count(const Stream& s) {
+  if (record_ == nullptr || s.number() == 0) return;
+  record_->count(s.number() - 1U, s.log.taken(s.logged()), active_at_us_);
+  if (s.log.error() != 0) record_->log_failed(s.number() - 1U, s.log.error());
+}
+
+void Session::end(Stream& s) {
+  s.close();
+  count(s);
 }
 
 // A reader that went away closes the program's pipe, so that the program learns it as it would
 // without us; what was not a reader's going away is remembered for the exit code.
 void Session::settle_outlet(Stream& s, bool was_open) {
   if (!was_open || s.outlet.open()) return;
-  s.close();
+  end(s);
   if (s.outlet.error() != 0 && output_error_.empty())
     output_error_ = std::string(s.number() == 1 ? "write to stdout: " : "write to stderr: ") +
                     std::strerror(s.outlet.error());
@@ -178,7 +192,7 @@ void Session::follow(Client& c, Stream& s) {
   uint64_t& at = c.cursor[s.number()];
   if (!c.open() || at == Client::kNotSent) return;
   while (c.has_room() && at < s.total()) {
-    const size_t n = s.log.read(at, s.total(), chunk(), kChunk);
+    const size_t n = s.read_back(at, chunk(), kChunk);
     if (n == 0) {
       // The ring has gone over it, or there is no log: it reads too slowly to see all of it.
       c.send(FrameType::note, 0, "output came faster than it was read; the rest is in the log");
@@ -201,10 +215,10 @@ bool Session::drain() {
     for (auto& s : streams_) s->outlet.close();
   for (auto& s : streams_) {
     while (s->open()) {
-      if (held(*s) && !s->log.can_hold_back()) return false;
+      if (held(*s) && (s->masked() || !s->log.can_hold_back())) return false;
       const uint64_t before = s->total();
       pump(*s);
-      if (s->total() == before) s->close();
+      if (s->total() == before) end(*s);
     }
   }
   return true;
@@ -241,7 +255,7 @@ void Session::add_client(Fd connection, const AttachClient& options) {
     if (c->owner && s->outlet.open()) continue;
     const uint64_t total = s->total();
     const uint64_t back = std::min(total, options.replay_bytes);
-    c->cursor[s->number()] = s->log.usable() ? s->log.first_kept(total - back, total) : total;
+    c->cursor[s->number()] = s->log.usable() ? s->log.first_kept(total - back, s->logged()) : total;
   }
   if (c->wants_input && !input_.open()) c->send(FrameType::input_closed, 0, {});
   for (auto& s : streams_) follow(*c, *s);
@@ -301,7 +315,7 @@ void Session::on_output_closed(Client& c, const ClientFrame& f, SessionControl&)
   c.cursor[f.stream] = Client::kNotSent;
   if (!c.owner) return;
   for (auto& s : streams_)
-    if (s->number() == f.stream && s->is_pipe()) s->close();
+    if (s->number() == f.stream && s->is_pipe()) end(*s);
 }
 
 void Session::lose_client(Client& c, bool detached, SessionControl& control) {

@@ -58,6 +58,9 @@ class Session {
 
   bool has_terminal() const { return master_ >= 0; }
 
+  /// From now on its logs hold stars for what `by` finds, which outlives it, or the next one.
+  void mask_by(const Redactor& by);
+
   void add_client(Fd connection, const AttachClient& options);
   bool has_owner() const;
 
@@ -100,6 +103,8 @@ class Session {
   void deliver(Stream& s, uint64_t from, std::string_view bytes);
   void follow(Client& c, Stream& s);
   void settle_outlet(Stream& s, bool was_open);
+  void end(Stream& s);
+  void count(const Stream& s);
   void react_client(Client& c, short ready, SessionControl& control);
   void on_frame(Client& c, const ClientFrame& f, SessionControl& control);
   void on_input(Client& c, const ClientFrame& f, SessionControl& control);

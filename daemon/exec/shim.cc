@@ -17,6 +17,7 @@
 
 #include "core/base/binary.h"
 #include "core/base/clock.h"
+#include "core/base/redactor.h"
 #include "core/os/resident.h"
 #include "daemon/exec/deadlines.h"
 #include "daemon/exec/limit_watch.h"
@@ -108,6 +109,8 @@ class Shim final : public SessionControl {
   void tell_near(const WatchedLimit& limit, uint64_t used);
   void tell_refused(const RefusedCall& what);
   void tell(LinkType type, std::string payload);
+  void mask(const std::vector<std::string>& values);
+  std::string masked(const std::string& text) const;
   void note_peaks(const Measure& m);
   uint64_t log_bytes() const;
   bool is_measuring() const;
@@ -128,6 +131,7 @@ class Shim final : public SessionControl {
   void on_end_ack(LinkMessage& m);
   void on_dial(LinkMessage& m);
   void on_measure(LinkMessage& m);
+  void on_tell_values(LinkMessage& m);
   void send_state();
   bool start_exec(Exec& e, const ExecRequest& r, std::vector<Fd>& fds, StepFailure& why);
 
@@ -172,6 +176,8 @@ class Shim final : public SessionControl {
   const std::string learnt_filter_;  // empty: nothing is learnt
   std::set<std::string> looked_for_;
   std::vector<std::pair<LinkType, std::string>> untold_;  // while no daemon listened
+  std::vector<std::string> values_;                       // of secrets that the task has
+  std::unique_ptr<Redactor> masked_;                      // finds them; null: there are none
   Pause pause_;
   Cause stop_cause_ = Cause::none;
   std::string stop_detail_;
@@ -252,6 +258,7 @@ Status Shim::open_stdio() {
   owner.owner = true;
   owner.wants_input = job_.stdin_mode != Stdio::null;
   main_.add_client(take(job_.client_fd), owner);
+  mask(job_.values);
   return {};
 }
 
@@ -408,6 +415,7 @@ void Shim::on_child(pid_t pid, int status) {
 void Shim::exec_ended(Exec& e, Outcome outcome) {
   e.ended = true;
   e.outcome = std::move(outcome);
+  e.outcome.detail = masked(e.outcome.detail);
   e.session.program_ended();
 }
 
@@ -428,6 +436,29 @@ void Shim::check_time() {
     kill(e->session.pid(), SIGKILL);
   }
   if (now >= phase_until_) phase_overdue();
+}
+
+// ---- secrets that it has ------------------------------------------------------------------------
+
+/// From now on these, too, stand neither in its log nor in what is told of it.
+void Shim::mask(const std::vector<std::string>& values) {
+  const size_t before = values_.size();
+  for (const auto& v : values)
+    if (std::find(values_.begin(), values_.end(), v) == values_.end()) values_.push_back(v);
+  if (values_.size() == before) return;
+  auto all = std::make_unique<Redactor>();
+  for (const auto& v : values_) all->add(v, 0);
+  all->finish();
+  main_.mask_by(*all);
+  masked_ = std::move(all);
+}
+
+std::string Shim::masked(const std::string& text) const {
+  return masked_ ? masked_->redacted(text) : text;
+}
+
+void Shim::on_tell_values(LinkMessage&) {
+  if (!values_.empty()) link_.send(LinkType::values, to_binary(Values{values_}));
 }
 
 // ---- what it uses -----------------------------------------------------------------------------
@@ -474,9 +505,10 @@ void Shim::tell_near(const WatchedLimit& limit, uint64_t used) {
 // The first sixteen at once, then one a second: a task may ask as often as it likes.
 void Shim::tell_refused(const RefusedCall& what) {
   constexpr size_t kMostLookedFor = 4096;
-  if (!what.path.empty()) {
-    if (looked_for_.size() < kMostLookedFor && looked_for_.insert(what.path).second)
-      tell(LinkType::refused, to_binary(Refused{-1, 0, what.path, what.program, now_us()}));
+  const std::string path = masked(what.path), program = masked(what.program);
+  if (!path.empty()) {
+    if (looked_for_.size() < kMostLookedFor && looked_for_.insert(path).second)
+      tell(LinkType::refused, to_binary(Refused{-1, 0, path, program, now_us()}));
     return;
   }
   constexpr int64_t kEachUs = 1'000'000, kAtOnce = 16;
@@ -486,7 +518,7 @@ void Shim::tell_refused(const RefusedCall& what) {
     refused_told_us_ -= kEachUs;
     return;
   }
-  tell(LinkType::refused, to_binary(Refused{what.call, what.flags, {}, what.program, now_us()}));
+  tell(LinkType::refused, to_binary(Refused{what.call, what.flags, {}, program, now_us()}));
 }
 
 void Shim::tell(LinkType type, std::string payload) {
@@ -620,6 +652,7 @@ Usage Shim::usage() const {
 void Shim::main_ended(Outcome outcome) {
   end_.at_us = now_us();
   end_.outcome = std::move(outcome);
+  end_.outcome.detail = masked(end_.outcome.detail);
   // The kernel may have been quicker than we with looking.
   if (stop_cause_ == Cause::none && job_.memory_bytes != 0 && cgroup_.oom_kills() > 0) {
     stop_cause_ = Cause::oom;
@@ -688,7 +721,7 @@ const Shim::LinkRow Shim::kLink[] = {
     {LinkType::signal, &Shim::on_signal_request}, {LinkType::stop, &Shim::on_stop},
     {LinkType::pause, &Shim::on_pause},           {LinkType::resume, &Shim::on_resume},
     {LinkType::end_ack, &Shim::on_end_ack},       {LinkType::dial, &Shim::on_dial},
-    {LinkType::measure, &Shim::on_measure},
+    {LinkType::measure, &Shim::on_measure},       {LinkType::tell_values, &Shim::on_tell_values},
 };
 
 void Shim::on_message(LinkMessage& m) {
@@ -758,6 +791,7 @@ bool Shim::start_exec(Exec& e, const ExecRequest& r, std::vector<Fd>& fds, StepF
 void Shim::on_exec(LinkMessage& m) {
   const auto r = from_binary<ExecRequest>(m.payload);
   if (!r.ok()) return;
+  mask(r->values);
   auto e = std::make_unique<Exec>(r->id);
   StepFailure why;
   if (!start_exec(*e, *r, m.fds, why)) exec_ended(*e, outcome_of(why));

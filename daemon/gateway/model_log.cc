@@ -102,6 +102,41 @@ Value exchange_value(const ExchangeRecord& e, Value request, std::string respons
   return v;
 }
 
+/// Every text in it by itself, so that it stays JSON: also names of members, and digits.
+void redact_texts(Value& v, const Redactor& by) {
+  if (v.is_string()) v = by.redacted(v.get_ref<const std::string&>());
+  if (v.is_array())
+    for (Value& one : v) redact_texts(one, by);
+  if (v.is_number()) {
+    const std::string digits = json::dump(v);
+    if (std::string told = by.redacted(digits); told != digits) v = std::move(told);
+  }
+  if (!v.is_object()) return;
+  Value out = Value::object();
+  for (auto& [name, member] : v.items()) {
+    redact_texts(member, by);
+    out[by.redacted(name)] = std::move(member);
+  }
+  v = std::move(out);
+}
+
+/// The exchange as it may be written, but for its request.
+struct Told {
+  ExchangeRecord record;
+  std::string response;
+};
+Told told_of(const ExchangeRecord& e, const TaskRedactor& by) {
+  Told t{e, {}};
+  ExchangeRecord& r = t.record;
+  for (std::string* text : {&r.asked_model, &r.model, &r.error})
+    if (by && !text->empty()) *text = *by ? (*by)->redacted(*text) : kWithheld;
+  if (!by)
+    t.response = e.response;
+  else if (*by)
+    t.response = (*by)->redacted(e.response);
+  return t;
+}
+
 /// {"$blob": HASH} with nothing beside it.
 bool put_together(Value& v, const std::map<std::string, std::string, std::less<>>& blobs) {
   if (v.is_object() && v.size() == 1 && v.contains("$blob") && v["$blob"].is_string()) {
@@ -128,10 +163,27 @@ struct ModelLogs::File {
       pending += "blob " + hash + " " + std::to_string(bytes.size()) + "\n" + bytes + "\n";
     return hash;
   }
+  /// The request with references to its parts. `by`: null: there is nothing to take out.
+  Value add_request(std::string_view body, const Redactor* by) {
+    auto parsed = json::parse(body);
+    if (!parsed.ok() || !parsed->is_object())
+      return reference("$raw", add(by == nullptr ? std::string(body) : by->redacted(body)));
+    Value request = *std::move(parsed);
+    if (by != nullptr) redact_texts(request, *by);
+    for (const char* name : kLists)
+      if (const auto it = request.find(name); it != request.end() && it->is_array())
+        for (Value& one : *it) one = reference("$blob", add(json::dump(one)));
+    for (const char* name : kWholes)
+      if (const auto it = request.find(name); it != request.end() && !it->is_null())
+        if (name != std::string_view("input") || it->is_string())
+          *it = reference("$blob", add(json::dump(*it)));
+    return request;
+  }
 };
 
-ModelLogs::ModelLogs(std::function<std::string(const std::string& task)> path_of, Redact redact)
-    : path_of_(std::move(path_of)), redact_(std::move(redact)) {}
+ModelLogs::ModelLogs(std::function<std::string(const std::string& task)> path_of,
+                     FindRedactor redactor_of)
+    : path_of_(std::move(path_of)), redactor_of_(std::move(redactor_of)) {}
 ModelLogs::~ModelLogs() = default;
 
 /// Opened once; what an earlier daemon wrote is known again. Null: it cannot be had.
@@ -163,26 +215,15 @@ ModelLogs::File* ModelLogs::file_of(const std::string& task) {
 void ModelLogs::record(const ExchangeRecord& e) {
   File* f = file_of(e.task);
   if (f == nullptr) return;
-  const auto add = [&](std::string bytes) {
-    if (redact_) redact_(bytes);
-    return f->add(bytes);
-  };
+  const TaskRedactor by = redactor_of_ ? redactor_of_(e.task) : std::nullopt;
   Value request;
-  if (auto body = json::parse(e.request); body.ok() && body->is_object()) {
-    request = *std::move(body);
-    for (const char* name : kLists)
-      if (const auto it = request.find(name); it != request.end() && it->is_array())
-        for (Value& one : *it) one = reference("$blob", add(json::dump(one)));
-    for (const char* name : kWholes)
-      if (const auto it = request.find(name); it != request.end() && !it->is_null())
-        if (name != std::string_view("input") || it->is_string())
-          *it = reference("$blob", add(json::dump(*it)));
-  } else {
-    request = reference("$raw", add(std::string(e.request)));
-  }
-  const Value v = exchange_value(e, std::move(request), add(std::string(e.response)));
-  std::string line = json::dump(v);
-  if (redact_) redact_(line);
+  if (by && !*by)
+    request["withheld"] = kWithheld;
+  else
+    request = f->add_request(e.request, by ? by->get() : nullptr);
+  const Told told = told_of(e, by);
+  const Value v = exchange_value(told.record, std::move(request), f->add(told.response));
+  const std::string line = json::dump(v);
   f->pending += "exchange " + std::to_string(line.size()) + "\n" + line + "\n";
   const auto written = write_all(f->fd.get(), f->pending);
   f->pending.clear();

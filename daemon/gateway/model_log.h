@@ -11,6 +11,9 @@
 //   at, endpoint, provider, model, asked_model, status, error, content_type, first_byte_us,
 //   duration_us, usage{...}, response (SHA256), response_cut, request
 //
+// Of a task that has secrets everything is written with stars for their values, text by text; where
+// they are not known now, `request` is {"withheld": WHY}, and `response` has no bytes.
+//
 // `request` is the body with every element of "messages" or of a list "input", and "tools",
 // "system", "instructions" and a text "input", replaced by {"$blob": SHA256} of its JSON; a body
 // that is no JSON is {"$raw": SHA256}. Put together it is the same JSON value, not the same bytes.
@@ -27,19 +30,19 @@
 
 #include "core/base/error.h"
 #include "core/base/fd.h"
+#include "core/base/redactor.h"
 #include "core/json/json.h"
 #include "daemon/gateway/recorder.h"
 
 namespace codexos::daemon {
 
-/// What is written, in front of which known secrets are taken out.
-using Redact = std::function<void(std::string& bytes)>;
+using FindRedactor = std::function<TaskRedactor(const std::string& task)>;
 
 class ModelLogs final : public Recorder {
  public:
-  /// `path_of`: the file of a task; its folder exists. No `redact`: nothing is taken out.
+  /// `path_of`: the file of a task; its folder exists. No `redactor_of`: nothing is taken out.
   explicit ModelLogs(std::function<std::string(const std::string& task)> path_of,
-                     Redact redact = nullptr);
+                     FindRedactor redactor_of = nullptr);
   ~ModelLogs() override;
   /// What cannot be written is logged, once for each task, and left out.
   void record(const ExchangeRecord& exchange) override;
@@ -49,7 +52,7 @@ class ModelLogs final : public Recorder {
   struct File;
   File* file_of(const std::string& task);
   std::function<std::string(const std::string&)> path_of_;
-  Redact redact_;
+  FindRedactor redactor_of_;
   std::map<std::string, std::unique_ptr<File>> files_;
 };
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "daemon/gateway/model_log.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/tasks/vault.h"
 
@@ -79,15 +80,16 @@ Result<std::unique_ptr<ModelDesk>> ModelDesk::make(Loop& loop, const Vault& vaul
   return desk;
 }
 
-MakeModelSeams ModelDesk::seams(std::string tenant) {
-  return [this, tenant = std::move(tenant)](Loop& relay) -> Result<ModelSeams> {
+MakeModelSeams ModelDesk::seams(std::string tenant, const KnownValues& values) {
+  return [this, tenant = std::move(tenant), &values](Loop& relay) -> Result<ModelSeams> {
     CODEXOS_ASSIGN(auto box, Mailbox::make(relay, "model answers"));
     const auto answers = std::make_shared<ReplyBox>(std::move(box));
     ModelSeams s;
     s.ledger = std::make_unique<DeskLedger>(*this, answers);
     s.keys = std::make_unique<DeskKeys>(*this, answers);
     s.recorder = std::make_unique<ModelLogs>(
-        [tenant](const std::string& task) { return tenant + "/tasks/" + task + "/model.log"; });
+        [tenant](const std::string& task) { return tenant + "/tasks/" + task + "/model.log"; },
+        [&values](const std::string& task) { return values.find(task); });
     return s;
   };
 }

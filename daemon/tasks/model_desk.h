@@ -14,6 +14,7 @@
 
 namespace codexos::daemon {
 
+class KnownValues;
 class Supervisor;
 class Vault;
 
@@ -24,8 +25,9 @@ class ModelDesk {
   /// Before the first task that uses models.
   void serve(Supervisor& supervisor) { supervisor_ = &supervisor; }
 
-  /// For make_model_service(); `tenant`: .../tenants/default, where records lie. This outlives it.
-  MakeModelSeams seams(std::string tenant);
+  /// For make_model_service(); `tenant`: .../tenants/default, where records lie. This and `values`
+  /// outlive it.
+  MakeModelSeams seams(std::string tenant, const KnownValues& values);
 
   // From the relay's thread; `done` is called in the daemon's loop.
   void reserve(const Charge& charge, std::function<void(Result<Grant>)> done);

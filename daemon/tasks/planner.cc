@@ -561,6 +561,7 @@ Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, cons
   copy_to_job(create, s.job);
   s.limits = create.limits;
   s.job.task_id = id;
+  s.job.values = s.secrets.values;
   s.job.reach_ports = create.reach;
   s.job.cwd = s.workspace.cwd;
   std::vector<std::string> of_sockets;  // a task without namespaces connects to none

@@ -11,6 +11,7 @@
 #include "core/os/freezer.h"
 #include "core/os/socket.h"
 #include "core/os/spawn.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/limits.h"
 #include "daemon/tasks/supervisor.h"
 
@@ -58,6 +59,7 @@ Status Supervisor::recover() {
         r->ssh = *std::move(ssh);
       r->uid = stored->uid;
     }
+    if (gives_values(r->row.task.secrets)) p_.values.withhold(id);
     if (auto s = resume_network(*r); !s.ok())
       log_line(LogLevel::error, "task " + id, "its network: " + s.error().message);
     watch_agent(*r);
@@ -103,6 +105,7 @@ Status Supervisor::adopt(Running& r) {
   r.adopting = true;
   listen(r);
   r.helper->link->send(LinkType::hello, Hello{r.row.secret});
+  ask_values(r);
   return {};
 }
 

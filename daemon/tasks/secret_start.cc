@@ -78,6 +78,7 @@ class Giver {
         out_.value_env.push_back(use.target + "=" + std::string(secret.value.view()));
         break;
     }
+    if (use.form != wire::SecretForm::placeholder) out_.values.emplace_back(secret.value.view());
     out_.uses.push_back(std::move(use));
     return {};
   }

@@ -49,6 +49,7 @@ struct SecretParts {
   std::vector<std::string> value_env;  // K=V: of the task's processes, never of its record
   std::map<std::string, Secret> keys;  // by placeholder: those of the caller, not sealed yet
   std::string login;                   // the agent whose shared login has placeholders; or empty
+  std::vector<std::string> values;     // of files and of value_env
   std::shared_ptr<const TaskCa> ca;    // what the egress shows it; null: no TLS is ended
 };
 

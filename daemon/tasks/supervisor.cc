@@ -21,6 +21,7 @@
 #include "daemon/tasks/budgets.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/copy_mode.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/landlock_start.h"
 
 namespace codexos::daemon {
@@ -161,6 +162,7 @@ std::optional<Refusal> Supervisor::start(StartRequest request, Begun& begun) {
                         "try again"});
   if (auto r = launch(request, *start, id, begun)) {
     if (start->in_cgroup) drop_cgroup(id);
+    p_.values.forget(id);
     p_.worker.remove(paths.dir);
     return r;
   }
@@ -235,6 +237,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   r->on_failure = start.on_failure;
   r->exits = std::move(start.agent_exits);
   start.job.secret = make_secret(16);
+  p_.values.set(id, start.job.values);
   std::vector<Fd> fds;
   pass_files(start.job, *std::move(files), fds);
   pass_client(start.job, request, fds);
@@ -350,6 +353,7 @@ void Supervisor::abandon(const std::string& id) {
   start_is_over(*r);
   p_.network.end(id, [](const NetTotals&) {});
   if (r->in_cgroup) drop_cgroup(id);
+  p_.values.forget(id);
   p_.worker.remove(paths(r->row).dir);
   tasks_.erase(id);
 }
@@ -398,6 +402,7 @@ void Supervisor::on_message(const std::string& id, LinkMessage& m) {
       Row{LinkType::measured, &Supervisor::on_measured},
       Row{LinkType::near_limit, &Supervisor::on_near_limit},
       Row{LinkType::refused, &Supervisor::on_refused},
+      Row{LinkType::values, &Supervisor::on_values},
   };
   Running* r = find_running(id);
   if (r == nullptr) return;
@@ -533,6 +538,7 @@ Status Supervisor::add_event(const TaskRow& row, wire::EventType type,
   e.type = type;
   e.state = row.task.state;
   if (fill) fill(e);
+  p_.values.redact_texts(e.task, e);
   p_.feed.mark(row.task.id);
   return p_.store.append_event(e);
 }

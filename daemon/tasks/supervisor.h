@@ -54,6 +54,7 @@ class Applier;
 
 /// Everything a supervisor works with; all of it outlives it.
 class Budgets;
+class KnownValues;
 class Vault;
 
 struct SupervisorParts {
@@ -72,6 +73,7 @@ struct SupervisorParts {
   TaskNetwork& network;
   Cgroups& cgroups;
   Vault& vault;
+  KnownValues& values;
   Budgets& budgets;
   std::string home;
   std::string boot_id;
@@ -146,10 +148,11 @@ class Supervisor {
   void change_network(const std::string& id, const wire::NetBody& body, OnTask done);
   /// What a request of the task to a model may use; `done` comes when that is on the disk. Error
   /// exhausted: a budget is used up.
-  void reserve_model(const std::string& task, const Charge& charge,
+  void reserve_model(const std::string& task, const Charge& asked,
                      std::function<void(Result<Grant>)> done);
   void settle_model(uint64_t id, const ModelUsage& usage);
-  /// The egress gets the secrets of all running tasks as the vault has them now.
+  /// The egress gets the secrets of all running tasks as the vault has them now. While that is
+  /// locked, nobody here knows what tasks were given.
   void secrets_changed();
   /// Whether clients can be attached now. Error conflict: it has ended.
   Status can_attach(const std::string& id);
@@ -290,12 +293,14 @@ class Supervisor {
   static void judge_budget(const Running& r, Ended& end);
   static std::optional<wire::TaskNet> net_of(const wire::TaskCreate& c);
   void dial_inside(const std::string& id, uint64_t number, int32_t port);
-  void on_net_report(const std::string& id, const NetReport& report);
+  void on_net_report(const std::string& id, const NetReport& told);
   bool end_network_first(Running& r, const Ended& end);
 
   // its limits, and what it uses
   void on_near_limit(Running& r, LinkMessage& m);
   void on_refused(Running& r, LinkMessage& m);
+  void on_values(Running& r, LinkMessage& m);
+  void ask_values(Running& r);
   void on_measured(Running& r, LinkMessage& m);
   void measured(Running& r, const Result<Measure>& what);
   void measure_layers(wire::TaskStats stats, const TaskRow& row, OnStats done);

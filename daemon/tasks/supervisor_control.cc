@@ -11,6 +11,7 @@
 #include "core/json/json.h"
 #include "core/os/file.h"
 #include "daemon/tasks/applier.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/retention.h"
 #include "daemon/tasks/supervisor.h"
 
@@ -157,6 +158,8 @@ Result<uint64_t> Supervisor::exec(const std::string& id, const wire::ExecCreate&
   e.env = merge_env(stored.env, request.env);
   CODEXOS_ASSIGN(const auto values, value_env(row.task.secrets, p_.vault));
   e.env.insert(e.env.end(), values.begin(), values.end());
+  for (const auto& kv : values) e.values.push_back(kv.substr(kv.find('=') + 1));
+  p_.values.add(row.task.id, e.values);
   e.cwd = request.cwd.empty() ? row.task.cwd : request.cwd;
   e.stdin_mode = request.stdin_mode;
   e.stdout_mode = request.stdout_mode;

@@ -12,6 +12,7 @@
 #include "daemon/tasks/applier.h"
 #include "daemon/tasks/client_frames.h"
 #include "daemon/tasks/explain.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/landlock_start.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/workspace/base.h"
@@ -291,6 +292,7 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
   t.exit_code = exit_code_of(end.outcome);
   if (end.outcome.signal != 0) t.signal = end.outcome.signal;
   t.detail = end.outcome.detail;
+  p_.values.redact(t.id, t.detail);
   row.ended_at_us = end.at_us != 0 ? end.at_us : now_us();
   t.ended_at = format_time(row.ended_at_us);
   t.usage = end.usage;
@@ -424,6 +426,7 @@ void Supervisor::retire(const std::string& id) {
   if (r == nullptr) return;
   if (r->helper && r->helper->pidfd) p_.loop.forget(r->helper->pidfd.get());
   const TaskRow row = std::move(r->row);
+  p_.values.forget(id);
   if (r->in_cgroup) drop_cgroup(id);
   if (is_alone(row)) p_.worker.remove(private_dir(paths(row)));
   tasks_.erase(id);

@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "daemon/tasks/budgets.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/supervisor.h"
 
 namespace codexos::daemon {
@@ -33,12 +34,14 @@ void add(wire::ModelUse& to, const wire::ModelUse& more) {
 
 }  // namespace
 
-void Supervisor::reserve_model(const std::string& task, const Charge& charge,
+void Supervisor::reserve_model(const std::string& task, const Charge& asked,
                                std::function<void(Result<Grant>)> done) {
   Running* r = find_running(task);
   if (r == nullptr || r->finished || r->end_row)
     return done(Error{Code::conflict, "the task has ended", {}});
   settle();
+  Charge charge = asked;
+  if (!p_.values.redact(task, charge.model)) charge.model = kWithheld;
   const Spender who{task, r->row.task.agent ? r->row.task.agent->name : std::string(), r->uid};
   auto reserved = p_.budgets.reserve(who, charge, now_us());
   if (!reserved.ok()) {

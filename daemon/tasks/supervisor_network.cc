@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "daemon/tasks/known_values.h"
 #include "daemon/tasks/supervisor.h"
 #include "daemon/tasks/task_trust.h"
 #include "daemon/tasks/vault.h"
@@ -116,9 +117,24 @@ Status Supervisor::resume_network(Running& r) {
   return serve_ssh(r, paths(r.row), id);
 }
 
+/// What the task was given, as its shim knows it.
+void Supervisor::on_values(Running& r, LinkMessage& m) {
+  const auto told = from_binary<Values>(m.payload);
+  if (told.ok() && p_.vault.describe().state != wire::VaultState::locked)
+    p_.values.set(r.row.task.id, told->values);
+}
+
+void Supervisor::ask_values(Running& r) {
+  if (!p_.values.withholds(r.row.task.id) || !r.helper || !r.helper->link || r.link_closed) return;
+  if (p_.vault.describe().state != wire::VaultState::locked)
+    r.helper->link->send(LinkType::tell_values);
+}
+
 /// The vault has other values, or is open again.
 void Supervisor::secrets_changed() {
+  if (p_.vault.describe().state == wire::VaultState::locked) p_.values.withhold_all();
   for (auto& [id, r] : tasks_) {
+    ask_values(*r);
     if (r->placeholders.empty() || !r->row.task.net || r->finished) continue;
     std::string left_out;
     (void)p_.network.change(id, *r->row.task.net,
@@ -178,10 +194,16 @@ void Supervisor::on_dialled(Running& r, LinkMessage& m) {
   p_.network.dialled(r.row.task.id, told->id, m.fds.empty() ? Fd() : std::move(m.fds.front()));
 }
 
-void Supervisor::on_net_report(const std::string& id, const NetReport& report) {
+void Supervisor::on_net_report(const std::string& id, const NetReport& told) {
   Running* r = find_running(id);
   if (r == nullptr || r->end_row || r->finished) return;
   settle();
+  NetReport report = told;
+  if (p_.values.withholds(id)) {
+    report.target = kWithheld;
+    report.hint.clear();
+    report.detail.clear();
+  }
   // A placeholder that went where its secret may not is something that was refused.
   const bool secret = report.kind == NetReport::Kind::secret;
   const bool used = secret && report.what != "misplaced";

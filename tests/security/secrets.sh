@@ -9,52 +9,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# search.py VALUES-FILE file PATH... | memory PID...: prints "WHERE: encoding N of value M".
-cat >"$TMPDIR/search.py" <<'PY'
-import base64, os, sys
-
-def encodings(v):
-    text = v.decode()
-    out = [v, v.hex().encode(), v.hex().upper().encode(), v[::-1], text.encode("utf-16-le")]
-    for cut in range(3):  # what of base64 does not depend on the neighbours
-        for to in (base64.b64encode, base64.urlsafe_b64encode):
-            whole = to(b"\0" * cut + v).rstrip(b"=")
-            out.append(whole[4 if cut else 0 : len(whole) - 2])
-    out.append("".join(c if c.isalnum() else "%%%02X" % ord(c) for c in text).encode())
-    out.append("".join("\\u%04x" % ord(c) for c in text).encode())
-    return out
-
-values = [line.strip().encode() for line in open(sys.argv[1])]
-needles = {e: f"encoding {n} of value {m}" for m, v in enumerate(values) for n, e in enumerate(encodings(v))}
-
-def look(where, data):
-    for needle, name in needles.items():
-        if needle in data:
-            print(f"{where}: {name}")
-
-def memory(pid):
-    mem = open(f"/proc/{pid}/mem", "rb")
-    for line in open(f"/proc/{pid}/maps"):
-        span, rights = line.split()[:2]
-        begin, end = (int(x, 16) for x in span.split("-"))
-        if "r" not in rights or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
-            continue
-        try:
-            mem.seek(begin)
-            look(f"memory of {pid}, {line.split()[-1]}", mem.read(end - begin))
-        except (OSError, ValueError):
-            pass
-
-for arg in sys.argv[3:]:
-    if sys.argv[2] == "memory":
-        memory(arg)
-    else:
-        try:
-            look(arg, open(arg, "rb").read())
-        except OSError:
-            pass
-PY
-search() { python3 "$TMPDIR/search.py" "$@"; }
+search() { python3 "$TESTS/canary.py" search "$@"; }
 nothing_in() { # nothing_in WHAT VALUES file|memory PLACE...
   local found
   found=$(search "${@:2}")
@@ -116,6 +71,19 @@ id=$(codexos run -d --secret one --secret-file three --secret-value two -- sleep
 codexos exec "$id" -- sh -c 'test -n "$TWO"'
 expect_code 125 codexos run --secret-file three=/nowhere/../x -- true
 check_everywhere 'while a task runs'
+
+step 'a task that prints them, in many encodings, cut anywhere: what is kept of it holds none that can be known'
+cp "$TESTS/canary.py" .
+say_all='printf %s "$TWO" | python3 canary.py print 1 2; python3 canary.py print 1 </run/codexos/secrets/three'
+expect_ok codexos run --name says --secret-file three --secret-value two -- sh -c "$say_all"
+expect_has "$out" "$two" 'who runs it sees its output as it is'
+expect_ok pty -- codexos run --name shows --secret-file three --secret-value two -- sh -c "$say_all"
+expect_ok codexos logs says
+[ "$(grep -cE '^<\*+>$' <<<"$out")" -gt 700 ] || fail "not what was printed: ${out:0:1000}"
+[ "$(codexos logs shows | grep -cE '^<\*+>.?$')" -gt 700 ] || fail 'not what was shown'
+mapfile -t files < <(state_files)
+expect_eq "$(python3 "$TESTS/canary.py" known "$values" "${files[@]}")" '' 'the state folder'
+expect_ok codexos rm says shows
 
 step 'no output tells them'
 for command in 'secret list' 'secret status' 'ps -a' "inspect $id" "events $id" 'events' 'daemon status' 'doctor' "stats --no-stream $id" "why $id" "diff $id" "net ls $id"; do
@@ -184,7 +152,7 @@ if is_root; then
   step 'locked, a task that runs is served no more; what it holds itself stays its own'
   put "$phrase" unlock >/dev/null
   id=$(codexos run -d --secret one -- sleep 300)
-  [ -n "$(search "$values" memory "$(daemon_pid)")" ] || fail 'the egress holds no value'
+  wait_until 10 eval '[ -n "$(search "$values" memory "$(daemon_pid)")" ]' # the egress holds it
   expect_ok codexos secret lock
   wait_until 10 eval '[ -z "$(search "$values" memory "$(daemon_pid)")" ]'
   expect_ok codexos rm -f "$id"

@@ -125,6 +125,131 @@ TEST_CASE(
   CHECK((log_text(t, 0) == want));
 }
 
+namespace {
+constexpr char kValue[] = "s3cr\"t/+value";
+std::string stars(size_t n) { return std::string(n, '*'); }
+}  // namespace
+
+TEST_CASE(
+    "a value cut at any byte stands in no log and no replay, and its owner gets it as it came") {
+  const std::string value(kValue);
+  std::string script = "exec 2>&1; cd /; waits() { head -c1 >/dev/null; }\n", said;
+  for (size_t cut = 1; cut < value.size(); ++cut) {
+    const auto quoted = [](const std::string& s) { return "printf %s '" + s + "'; waits\n"; };
+    script += quoted("<" + value.substr(0, cut)) + quoted(value.substr(cut) + ">");
+    said += "<" + value + ">";
+  }
+  TestTask t(script);
+  t.job.stdin_mode = Stdio::pipe;
+  t.job.stderr_mode = Stdio::null;
+  t.job.values = {value};
+  t.start();
+  std::string so_far;
+  for (size_t cut = 1; cut < value.size(); ++cut) {
+    // What may be a beginning is shown at once, and not logged before it is decided.
+    so_far += "<" + value.substr(0, cut);
+    REQUIRE(t.client->wait_output(so_far));
+    CHECK(log_text(t, 0).size() == so_far.size() - cut);
+    t.client->send(FrameType::input, "x");
+    so_far += value.substr(cut) + ">";
+    REQUIRE(t.client->wait_output(so_far));
+    if (cut + 1 < value.size()) t.client->send(FrameType::input, "x");
+  }
+  auto [c, c_shim] = pair_of(SOCK_STREAM);
+  t.say(LinkType::client, to_binary(AttachClient{false, false, 1U << 30}), {c_shim.get()});
+  c_shim.reset();
+  TestClient watcher(std::move(c));
+  REQUIRE(watcher.wait_output("<"));
+  t.client->send(FrameType::input, "x");
+  CHECK(t.ended().usage.stdout_bytes == said.size());
+  CHECK(t.client->wait_exit());
+  CHECK(t.client->output[1] == said);
+  const std::string log = log_text(t, 0);
+  CHECK(log.size() == said.size());
+  CHECK(log.find_first_not_of("<>*") == std::string::npos);
+  CHECK(watcher.wait_exit());
+  CHECK(watcher.output[1] == log);
+}
+
+TEST_CASE("a slow reader of a passed pipe gets all bytes as they are, the log none of a value") {
+  TestTask t("i=0; while [ $i -lt 30000 ]; do echo \"$i $V\"; i=$((i+1)); done; printf end");
+  t.job.env.push_back(std::string("V=") + kValue);
+  t.job.values = {kValue};
+  t.job.stdout_mode = Stdio::passed;
+  auto [r, w] = pipe_of();
+  t.passed[0] = std::move(w);
+  t.start();
+  const std::string all = read_all(r.get(), 1000, 1);
+  t.ended();
+  std::string want, logged;
+  for (int i = 0; i < 30000; ++i) {
+    want += std::to_string(i) + " " + kValue + "\n";
+    logged += std::to_string(i) + " " + stars(sizeof kValue - 1) + "\n";
+  }
+  CHECK((all == want + "end"));
+  CHECK((log_text(t, 0) == logged + "end"));
+  CHECK(t.client->wait_exit());
+}
+
+TEST_CASE("what is held back comes to the log at the end, on both streams and on a terminal") {
+  for (const bool terminal : {false, true}) {
+    TestTask t("printf 'x s3cr'; printf 'y s3cr' >&2");
+    t.job.values = {kValue};
+    if (terminal) t.job.stdout_mode = Stdio::pty;
+    t.start();
+    t.ended();
+    CHECK(t.client->wait_exit());
+    CHECK(log_text(t, 0) == "x s3cr");
+    CHECK(log_text(t, 1) == "y s3cr");
+    CHECK(t.recorded().stream_bytes[0] == 6);
+  }
+}
+
+TEST_CASE("a key of several lines is found as a terminal shows it, and by each of its lines") {
+  TestTask t("printf %s \"$V\"; echo; echo \"$V\" | sed 's/^/  /'; echo done");
+  const std::string value =
+      "-----BEGIN A KEY-----\nMIIEvQIBADANBgkq/hkiG9w0B\n-----END A KEY-----\n";
+  t.job.env.push_back("V=" + value);
+  t.job.values = {value};
+  t.job.stdout_mode = Stdio::pty;
+  t.start();
+  t.ended();
+  CHECK(t.client->wait_exit());
+  CHECK(t.client->output[1].find("MIIEvQIBADANBgkq/hkiG9w0B\r\n") != std::string::npos);
+  CHECK(log_text(t, 0).find_first_not_of("* \r\ndone") == std::string::npos);
+  CHECK(log_text(t, 0).find("done") != std::string::npos);
+}
+
+TEST_CASE(
+    "values that a further program brings are taken out from then on; the next daemon is told") {
+  TestTask t("read x; echo $x; read x; echo $x");
+  t.job.stdin_mode = Stdio::pipe;
+  t.job.values = {kValue};
+  t.start();
+  t.client->send(FrameType::input, "another-value\n");
+  REQUIRE(t.client->wait_output("another-value\n"));
+  auto [c, c_shim] = pair_of(SOCK_STREAM);
+  ExecRequest e;
+  e.id = 1;
+  e.argv = {"/bin/true"};
+  e.env = t.job.env;
+  e.cwd = "/";
+  e.values = {kValue, "another-value"};
+  t.say(LinkType::exec, to_binary(e), {c_shim.get()});
+  c_shim.reset();
+  REQUIRE(t.next_of(LinkType::exec_ended));
+  t.say(LinkType::tell_values);
+  const auto told = t.next_of(LinkType::values);
+  REQUIRE(told);
+  CHECK(from_binary<Values>(told->payload)->values ==
+        std::vector<std::string>{kValue, "another-value"});
+  t.client->send(FrameType::input, "another-value\n");
+  t.ended();
+  CHECK(t.client->wait_exit());
+  CHECK(t.client->output[1] == "another-value\nanother-value\n");
+  CHECK(log_text(t, 0) == "another-value\n" + stars(13) + "\n");
+}
+
 TEST_CASE("a reader that leaves closes the program's stdout: yes | head") {
   TestTask t("exec yes");
   t.job.stdout_mode = Stdio::passed;

@@ -491,6 +491,49 @@ TEST_CASE("a name that leads into a private network needs its mark") {
   CHECK(b.ledger.usages.back().input == 0);
 }
 
+TEST_CASE("the record of a task with secrets has none of them, and stays JSON") {
+  Bench b;
+  auto known = std::make_shared<Redactor>();
+  known->add("nsecret/value", 0);
+  known->add("12345678901", 0);
+  known->finish();
+  TaskRedactor by = known;
+  ModelLogs logs([&](const std::string& task) { return b.dir.path + "/" + task + ".redacted"; },
+                 [&](const std::string&) { return by; });
+  const std::string body =
+      R"({"model":"m","n":12345678901,"user":"nsecret\/value","messages":[{"nsecret/value":1},)"
+      R"("\\nsecret/value","plain \u006esecret/value"],"system":"bnNlY3JldC92YWx1ZQ"})";
+  ExchangeRecord e;
+  e.task = "t";
+  e.asked_model = "nsecret/value";
+  e.error = "no model nsecret/value";
+  e.request = body;
+  e.response = R"({"text":"nsecret/value"})";
+  logs.record(e);
+  e.request = "no JSON: nsecret/value";
+  logs.record(e);
+  by = nullptr;  // the vault is locked
+  e.request = body;
+  logs.record(e);
+  const auto bytes = read_file(b.dir.path + "/t.redacted", 1 << 20);
+  REQUIRE(bytes.ok());
+  for (const char* text : {"nsecret", "12345678901", "bnNlY3JldC92YWx1ZQ"})
+    CHECK(bytes->find(text) == std::string::npos);
+  const auto log = read_model_log(*bytes);
+  REQUIRE(log.ok());
+  REQUIRE(log->size() == 3);
+  const json::Value& first = (*log)[0].exchange["request"];
+  CHECK(first["model"] == "m");
+  CHECK(first["n"] == "***********");
+  CHECK(first["messages"][1] == "\\*************");
+  CHECK(first["messages"][2] == "plain *************");
+  CHECK((*log)[0].exchange["error"] == "no model *************");
+  CHECK((*log)[0].response == R"({"text":"*************"})");
+  CHECK((*log)[2].exchange["request"]["withheld"] == kWithheld);
+  CHECK((*log)[2].exchange["error"] == kWithheld);
+  CHECK((*log)[2].response.empty());
+}
+
 TEST_CASE("the record keeps each message once and gives requests and answers back") {
   Bench b;
   std::ofstream(b.dir.path + "/s.yaml") << "turns: [{reply: hello}]\n";
