@@ -20,7 +20,7 @@ ssh-add -q "$HOME/.ssh/id_ed25519" "$SCRATCH/other" 2>/dev/null
 ssh_server() {
   python3 -W ignore "$TESTS/integration/fixtures/git_ssh.py" "$HOME/.ssh/id_ed25519.pub" "$NET/ssh.$1" "${2:-ssh-ed25519}" 2>>"$NET/ssh.log" &
   started+=($!)
-  wait_until 20 test -e "$NET/ssh.$1"
+  wait_until 60 test -e "$NET/ssh.$1"
   printf -v "PORT_$1" %s "$(cat "$NET/ssh.$1")"
   printf '[%s]:%s %s\n' "${3:-good.test}" "$(cat "$NET/ssh.$1")" "$(cat "$NET/ssh.$1.key")" >>"$HOME/.ssh/known_hosts"
 }
