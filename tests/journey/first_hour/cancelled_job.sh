@@ -11,7 +11,8 @@ codexos daemon start >/dev/null 2>&1
 bystander=$(codexos run -d -- sleep 300)
 mark=31.$$
 
-runs_inside() { [ "$(processes_with "sleep $1")" -gt 0 ]; }
+# The program itself: the command line of the CLI that starts it names it too.
+runs_inside() { pgrep -fx "sleep $1" >/dev/null; }
 
 step 'TERM to the CLI reaches the program'
 codexos run --name job-term -- sh -c "trap 'exit 9' TERM; sleep ${mark}1 & wait" &
