@@ -2,7 +2,6 @@
 #include "daemon/egress/answers.h"
 
 #include <charconv>
-#include <utility>
 #include <vector>
 
 #include "core/base/text.h"
@@ -129,17 +128,14 @@ void Answers::hold(const Head& h, uint32_t exchange) {
 
 /// The held answer is whole.
 Status Answers::release(std::string& out) {
-  Held held = *std::exchange(held_, std::nullopt);
   silent_ = state_ == State::chunk_size;
-  auto body = call_.on_tokens(held.exchange, held.body);
-  wipe(held.body);
-  if (!body.ok()) {
-    held_.emplace();  // still nothing of it was passed on
-    return std::move(body).error();
-  }
+  auto body = call_.on_tokens(held_->exchange, held_->body);
+  wipe(held_->body);
+  if (!body.ok()) return std::move(body).error();
   values_ = call_.values();  // the new tokens are among them
   const std::string clean = redacted(*body);
-  out += held.head + "Content-Length: " + std::to_string(clean.size()) + "\r\n\r\n" + clean;
+  out += held_->head + "Content-Length: " + std::to_string(clean.size()) + "\r\n\r\n" + clean;
+  held_.reset();
   return {};
 }
 
