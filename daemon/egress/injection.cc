@@ -50,14 +50,28 @@ InjectedValuesPtr InjectionSet::values() const {
   return values_;
 }
 
-void InjectionSet::replace(const Fresh& fresh) const {
-  const std::lock_guard lock(mutex_);
+void InjectionSet::put(const Fresh& fresh) const {
   std::vector<Secret> all;
   for (uint32_t i = 0; i < values_->all.size(); ++i) {
     const auto it = fresh.find(i);
     all.push_back(it == fresh.end() ? values_->all[i].copy() : it->second.copy());
   }
   values_ = make_values(std::move(all));
+}
+
+void InjectionSet::replace(const Fresh& fresh) const {
+  const std::lock_guard lock(mutex_);
+  if (unkept_.empty()) return put(fresh);
+  // `fresh` was read before they were there: the next time it is right.
+  if (keep_(unkept_).ok()) unkept_.clear();
+}
+
+Status InjectionSet::accept(Fresh fresh) const {
+  const std::lock_guard lock(mutex_);
+  put(fresh);
+  Status s = keep_ ? keep_(fresh) : Status();
+  if (!s.ok()) unkept_ = std::move(fresh);
+  return s;
 }
 
 int find_exchange(const InjectionSet& set, std::string_view name, uint16_t port,
@@ -94,9 +108,8 @@ Result<std::string> settle_exchange(const InjectionSet& set, uint32_t exchange,
   }
   // In a success that gives no token they may stand under another name.
   if (fresh.empty()) return unknown;
-  // Used in any case: the old ones are worth nothing any more.
-  if (auto s = set.keep(fresh); !s.ok()) log_line(LogLevel::error, "tokens", s.error().message);
-  set.replace(fresh);
+  if (auto s = set.accept(std::move(fresh)); !s.ok())
+    log_line(LogLevel::error, "tokens", s.error().message);
   return json::dump(*parsed);
 }
 

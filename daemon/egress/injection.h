@@ -71,9 +71,12 @@ class InjectionSet {
   bool binds(std::string_view name, uint16_t port) const;
   /// As they are now: from any thread.
   InjectedValuesPtr values() const;
-  /// From now on, also for connections that there are. From any thread.
+  /// From now on, also for connections that there are. From any thread. While tokens of accept()
+  /// are on no disk, keeping them is tried again instead: what the disk has is older.
   void replace(const Fresh& fresh) const;
-  Status keep(const Fresh& fresh) const { return keep_ ? keep_(fresh) : Status(); }
+  /// Tokens that were given instead: kept, and used in any case, since the old ones are worth
+  /// nothing any more. Error: they are on no disk.
+  Status accept(Fresh fresh) const;
   /// Finds the placeholders.
   const Redactor& placeholders() const { return placeholders_; }
 
@@ -82,8 +85,10 @@ class InjectionSet {
   std::vector<TokenExchange> exchanges_;
   Keep keep_;
   Redactor placeholders_;
+  void put(const Fresh& fresh) const;  // under mutex_
   mutable std::mutex mutex_;
   mutable InjectedValuesPtr values_;  // under mutex_
+  mutable Fresh unkept_;              // under mutex_: on no disk
 };
 using InjectionSetPtr = std::shared_ptr<const InjectionSet>;
 

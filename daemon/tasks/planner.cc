@@ -481,10 +481,11 @@ void Planner::hold_credentials(const Preset& preset, wire::TaskCreate& create, S
   if (start.agent_key.empty() && preset.login && !preset.login->tokens.empty() &&
       create.net == wire::Network::allow && login_is_shared(options_.home, preset.name))
     start.secrets.login = preset.name;
-  if (start.on_failure.empty() && (!start.secrets.keys.empty() || !start.secrets.login.empty()))
-    start.on_failure = "what " + preset.name + " has of its " +
-                       (start.secrets.login.empty() ? start.agent_key : "login") +
-                       " works at its provider's alone; elsewhere by --key-for HOST, in TLS";
+  if (!start.secrets.keys.empty() || !start.secrets.login.empty())
+    start.unused_hint = "what " + preset.name + " has of its " +
+                        (start.secrets.login.empty() ? start.agent_key : "login") +
+                        " works at its provider's alone, and was not used there; elsewhere by "
+                        "--key-for HOST, in TLS";
 }
 
 Result<Start> Planner::plan(wire::TaskCreate& create, uid_t uid, gid_t gid, const std::string& id,

@@ -235,6 +235,7 @@ std::optional<Refusal> Supervisor::launch(StartRequest& request, Start& start,
   r->in_cgroup = start.in_cgroup;
   r->client = duplicate(request.client);
   r->on_failure = start.on_failure;
+  r->unused_hint = start.unused_hint;
   r->exits = std::move(start.agent_exits);
   start.job.secret = make_secret(16);
   p_.values.set(id, start.job.values);

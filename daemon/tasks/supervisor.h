@@ -236,6 +236,7 @@ class Supervisor {
     std::optional<wire::ChangeCount> applied;  // it worked: this much
     std::string end_note;
     std::string on_failure;                    // joins end_note when the program fails
+    std::string unused_hint;                   // so does this, until a placeholder was of use
     std::unique_ptr<AgentWatch> watch;         // its output is an agent's, and told as events
     std::map<std::string, std::string> exits;  // what its agent's exit codes mean
     std::vector<OnTask> on_end;

@@ -309,8 +309,9 @@ Status Supervisor::write_end(Running& r, const Ended& end) {
     count_changes_of(row, ran, waits);
     if (!waits.empty()) r.end_note += (r.end_note.empty() ? "" : "\n") + waits;
   }
-  if (ran && t.exit_code != 0 && !r.on_failure.empty())
-    r.end_note += (r.end_note.empty() ? "" : "\n") + r.on_failure;
+  if (ran && t.exit_code != 0)
+    for (const std::string* why : {&r.on_failure, &r.unused_hint})
+      if (!why->empty()) r.end_note += (r.end_note.empty() ? "" : "\n") + *why;
   if (r.unsettled) t.changes_state = "waiting";
   if (t.exit_code != 0 || r.learns) add_refusals(row, r.end_note);
 

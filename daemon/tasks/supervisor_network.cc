@@ -208,6 +208,7 @@ void Supervisor::on_net_report(const std::string& id, const NetReport& told) {
   const bool secret = report.kind == NetReport::Kind::secret;
   const bool used = secret && report.what != "misplaced";
   const bool denied = report.kind == NetReport::Kind::denied || (secret && !used);
+  if (used) r->unused_hint.clear();
   const auto type = used     ? wire::EventType::secret_used
                     : denied ? wire::EventType::denied
                              : wire::EventType::net_connection;

@@ -53,6 +53,14 @@ step 'it is in no file of ours, in clear'
 grep -rqsF -e "$key" "$CODEXOS_HOME" && fail "the key is in $(grep -rlsF -e "$key" "$CODEXOS_HOME")"
 grep -rqsF -e "$(printf %s "$key" | base64 -w0)" "$CODEXOS_HOME" && fail 'the key is there in base64'
 
+step 'when the job fails and the key was of no use, that may be the reason'
+agent unused -e FAKE_KEY="$key" 'exit 3'
+expect_eq "$code" 3
+expect_has "$err" '--key-for HOST'
+agent used -e FAKE_KEY="$key" "${place[@]}" 'curl -sS -H "X-Key: $FAKE_KEY" $U/hello; exit 3'
+expect_eq "$code" 3
+expect_hasnt "$err" '--key-for HOST'
+
 step 'to another header or host it stays what it is'
 agent wrong -e FAKE_KEY="$key" "${place[@]}" 'curl -sS -H "Authorization: $FAKE_KEY" $U/hello'
 expect_hasnt "$(header authorization)" "$key"

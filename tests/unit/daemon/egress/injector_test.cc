@@ -250,6 +250,17 @@ TEST_CASE("tokens that no disk holds are used, and what cannot be understood goe
   CHECK(settle_exchange(*set, 0, R"({"access_token":"second-access-token"})").ok());
   CHECK(set->values()->all[1].view() == "second-access-token");
   CHECK(set->values()->all[0].view() == kKey);
+  // What the disk has is older.
+  InjectionSet::Fresh of_the_disk;
+  of_the_disk.emplace(1, Secret("first-access-token"));
+  set->replace(of_the_disk);
+  CHECK(set->values()->all[1].view() == "second-access-token");
+  kept->fresh.clear();
+  kept->answer = Status();
+  set->replace(of_the_disk);
+  CHECK(kept->fresh.at(1).view() == "second-access-token");
+  set->replace(kept->fresh);
+  CHECK(set->values()->all[1].view() == "second-access-token");
   for (const char* bad : {"", "x", "[]", "{}", R"({"data":{"access_token":"x"}})",
                           R"({"access_token":{"v":"x"}})", R"({"access_token":1})"})
     CHECK(!settle_exchange(*set, 0, bad).ok());
