@@ -72,8 +72,11 @@ model "$turns"
 codex_extra requires_openai_auth=true
 works codex "Bearer sk-proj-$canary" -- "${extra[@]}"
 
+# It asks before it reads outside of its folder, also where nobody is, so it is told what to read in a way that it
+# does not see through.
+looks() { printf '[{"text": "I will look.", "run": "eval $(echo %s | base64 -d)"}, {"text": "All done."}]' "$(printf '%s' "$1" | base64 -w0)"; }
 step 'opencode with a key'
-model "$turns"
+model "$(looks 'env >looked.txt; grep -rs cana[r]y ~/.local /run >>looked.txt; true')"
 opencode_options ',"apiKey":"{env:OPENROUTER_API_KEY}"'
 works opencode "Bearer sk-or-v1-$canary" "${options[@]}" -e "OPENROUTER_API_KEY=sk-or-v1-$canary" -- --model openrouter/fake-1
 step 'opencode with a login'
@@ -81,6 +84,6 @@ mkdir -p ~/.local/share/opencode
 printf '{"openrouter":{"type":"api","key":"sk-or-v1-%s"}}\n' "$canary" >~/.local/share/opencode/auth.json
 chmod 600 ~/.local/share/opencode/auth.json
 expect_ok codexos agent login-share opencode
-model "$turns"
+model "$(looks 'cat ~/.local/share/opencode/auth.json >looked.txt; grep -rs cana[r]y ~/.local /run >>looked.txt; true')"
 opencode_options ''
 works opencode "Bearer sk-or-v1-$canary" "${options[@]}" -- --model openrouter/fake-1
