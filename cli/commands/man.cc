@@ -165,6 +165,8 @@ std::string setting_items() {
 }
 
 constexpr std::string_view kSeeAlso = R"(.Sh SEE ALSO
+.Xr codexos-agent 5 ,
+.Xr codexos-models 5 ,
 .Xr codexos-policy 5 ,
 .Xr codexos-internals 7 ,
 .Xr codexosd 8
