@@ -7,4 +7,4 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 cd "$ROOT"
-find tests setup.sh .ci/run \( -name '*.sh' -o -name '*.bash' -o -path '*/run' \) -type f -print0 | sort -zu | xargs -0 shellcheck
+find tests setup.sh .ci/run \( -name '*.sh' -o -name '*.bash' -o -path '*/run' \) -type f -print0 | sort -zu | xargs -0 -n 16 -P "$(nproc)" shellcheck
