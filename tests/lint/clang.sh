@@ -3,7 +3,7 @@
 # The build of setup.sh, several sources a compiler run, is without a warning by clang, as by g++. That each
 # source is so alone, clang_alone.sh says.
 # needs: clang++ cmake ninja
-# timeout: 900
+# timeout: 1800
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 

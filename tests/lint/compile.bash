@@ -11,7 +11,7 @@ check_with() {
     { cat "$dir/log"; fail "cmake with $compiler"; }
   # A source whose text after the preprocessor was good before is not looked at again.
   jq -r '.[] | [.directory, .command] | @tsv' "$dir/compile_commands.json" |
-    CHECKED=$dir/checked nice -n 19 xargs -d '\n' -P "$(nproc)" -n 1 bash -c '
+    CHECKED=$dir/checked nice -n 10 xargs -d '\n' -P "$(nproc)" -n 1 bash -c '
       cd "${1%%	*}" || exit 255
       command=$(sed "s/ -o [^ ]*//; s/ -MD//; s/ -MT [^ ]*//; s/ -MF [^ ]*//; s/ -c / /" <<<"${1#*	}")
       sum=$(eval "$command -E" 2>/dev/null | sha256sum | cut -c1-40) || exit 255
