@@ -34,8 +34,8 @@ std::vector<std::string> daemon_environment() {
   bool has_path = false;
   for (const char* name :
        {"PATH", "HOME", "USER", "CODEXOS_HOME", "CODEXOS_PARKED", "CODEXOS_FORCE_COPY",
-        "CODEXOS_RESOLVER", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy",
-        "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"}) {
+        "CODEXOS_RESOLVER", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY",
+        "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"}) {
     const char* value = getenv(name);
     if (value == nullptr) continue;
     out.push_back(fmt::format("{}={}", name, value));

@@ -81,3 +81,13 @@ id=$(codexos run -d --allow llm.codexos.internal -- sh -c "echo up; curl -sS $ur
 wait_until 20 sh -c "codexos logs $id | grep -q up"
 codexos kill "$id" >/dev/null
 expect_code 137 codexos wait "$id"
+
+step 'a daemon that was started by itself reads what XDG_CONFIG_HOME says: as codexos-models(5) has it'
+expect_ok codexos daemon stop
+export XDG_CONFIG_HOME=$SCRATCH/config
+mkdir -p "$XDG_CONFIG_HOME/codexos"
+page=$ROOT/man/codexos-models.5
+sed -n '/^providers:/,/^downgrade:/p' "$page" >"$XDG_CONFIG_HOME/codexos/providers.yaml"
+sed -n '/^rules:/,/^without_tools:/p' "$page" >"$XDG_CONFIG_HOME/codexos/script.yaml"
+inside p "$url/v1/chat/completions" -d '{"model":"demo","messages":[{"role":"user","content":"the weather?"}]}'
+expect_eq "$(jq -r '.choices[0].message.content' <<<"$out")" 'It rains.' "$out $err"
