@@ -88,7 +88,7 @@ struct Start {
   }
   std::string on_failure;
   std::string unused_hint;  // the same, where no placeholder of the task was of any use
-  TaskLimits limits;  // of the request, and of an agent's preset
+  TaskLimits limits;        // of the request, and of an agent's preset
   std::vector<wire::LimitHeld> held;
   bool in_cgroup = false;
   ViewRequest request;
