@@ -5,6 +5,7 @@
 #include "core/json/json.h"
 #include "core/wire/agent.h"
 #include "core/wire/apply.h"
+#include "core/wire/budget.h"
 #include "core/wire/changes.h"
 #include "core/wire/daemon.h"
 #include "core/wire/doctor.h"
@@ -12,8 +13,10 @@
 #include "core/wire/net.h"
 #include "core/wire/policy_ask.h"
 #include "core/wire/problem.h"
+#include "core/wire/secret.h"
 #include "core/wire/snapshot.h"
 #include "core/wire/task.h"
+#include "core/wire/usage.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace codexos;
@@ -54,7 +57,10 @@ void check_wire_type(size_t which, const json::Value& v) {
             AgentLogin, AgentView, AgentList, AgentCheck, AgentLoginList, ApplyBody, UndoBody,
             DiscardBody, PathNote, ApplyResult, ChangeCount, Change, ChangeList, DaemonStatus,
             Health, Version, PruneBody, PruneResult, DoctorCheck, DoctorReport, NetBody, PolicyAsk,
-            Problem, SnapshotBody, Snapshot, SnapshotList>(which, v);
+            Problem, SnapshotBody, Snapshot, SnapshotList, Budget, BudgetLimits, BudgetList,
+            BudgetPut, ModelCharge, ModelCharges, ModelUse, Secret, SecretBinding, SecretList,
+            SecretPut, SecretUse, SecretValue, UsageLine, UsageReport, Vault, VaultProtect,
+            VaultUnlock>(which, v);
 }
 
 }  // namespace
