@@ -23,6 +23,12 @@ set_secret() {
   printf %s "$SECRET" | codexos secret set "$name" "$@" >/dev/null
 }
 set_secret key --host "good.test:$echo_tls,private" --env KEY
+# eval_agent: a program `fake-agent` whose job is a shell script.
+eval_agent() {
+  mkdir -p ~/.local/bin ~/.config/codexos/agents ~/.fake
+  printf '#!/bin/sh\neval "$1"\n' >~/.local/bin/fake-agent
+  chmod +x ~/.local/bin/fake-agent
+}
 # asked [JQ]: the last request that a server got.
 asked() { tail -n 1 "$NET/asked.log" | jq -r "${1:-.}"; }
 header() { asked "[.headers[] | select(.[0] == \"$1\") | .[1]] | join(\" AND \")"; }

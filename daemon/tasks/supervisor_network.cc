@@ -135,7 +135,11 @@ void Supervisor::secrets_changed() {
   if (p_.vault.describe().state == wire::VaultState::locked) p_.values.withhold_all();
   for (auto& [id, r] : tasks_) {
     ask_values(*r);
-    if (r->placeholders.empty() || !r->row.task.net || r->finished) continue;
+    // Callers' keys that are in memory do not depend on it, and other injections cut connections.
+    const bool of_vault =
+        std::any_of(r->placeholders.begin(), r->placeholders.end(),
+                    [&keys = r->keys](const auto& g) { return keys.count(g.placeholder) == 0; });
+    if (!of_vault || !r->row.task.net || r->finished) continue;
     std::string left_out;
     (void)p_.network.change(id, *r->row.task.net,
                             injections_of(*r, id, login_of(r->row.task), left_out));

@@ -9,9 +9,7 @@
 # shellcheck source=tests/secrets.bash
 . "$TESTS/secrets.bash"
 
-mkdir -p ~/.local/bin ~/.config/codexos/agents ~/.fake
-printf '#!/bin/sh\neval "$1"\n' >~/.local/bin/fake-agent
-chmod +x ~/.local/bin/fake-agent
+eval_agent
 host=good.test:$echo_tls
 cat >~/.config/codexos/agents/fake.yaml <<YAML
 name: fake
@@ -78,6 +76,13 @@ step 'a key from the vault is one as well'
 set_secret vaulted --host "$host,private" --header x-key
 agent vault --secret vaulted=FAKE_KEY "${place[@]}" 'curl -sS -H "X-Key: $FAKE_KEY" $U/hello'
 expect_eq "$(header x-key) $(last vault .agent.auth)" "$SECRET key FAKE_KEY" "$err"
+
+step 'what becomes of other secrets cuts no connection that has the key'
+expect_ok codexos run -d --name streams -e FAKE_KEY="$key" "${place[@]}" -a fake 'curl -sS --limit-rate 2M -H "X-Key: $FAKE_KEY" $U/big | wc -c'
+wait_until 20 eval '[ -n "$(told streams)" ]'
+set_secret another --host "$host,private"
+expect_ok codexos wait streams
+expect_eq "$(codexos logs streams 2>/dev/null)" 8388608
 
 # ---- a login
 

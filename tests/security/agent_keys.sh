@@ -9,9 +9,7 @@
 # shellcheck source=tests/secrets.bash
 . "$TESTS/secrets.bash"
 
-mkdir -p ~/.local/bin ~/.config/codexos/agents ~/.fake
-printf '#!/bin/sh\neval "$1"\n' >~/.local/bin/fake-agent
-chmod +x ~/.local/bin/fake-agent
+eval_agent
 host=good.test:$echo_tls
 gives='gives: {access_token: oauth.access, refresh_token: oauth.refresh}'
 {

@@ -259,7 +259,9 @@ TEST_CASE("tokens that no disk holds are used, and what cannot be understood goe
   kept->answer = Status();
   set->replace(of_the_disk);
   CHECK(kept->fresh.at(1).view() == "second-access-token");
+  const auto before = set->values();
   set->replace(kept->fresh);
+  CHECK(set->values() == before);
   CHECK(set->values()->all[1].view() == "second-access-token");
   for (const char* bad : {"", "x", "[]", "{}", R"({"data":{"access_token":"x"}})",
                           R"({"access_token":{"v":"x"}})", R"({"access_token":1})"})
