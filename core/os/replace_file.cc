@@ -12,8 +12,8 @@
 
 namespace codexos {
 
-Status replace_file(const std::string& path, std::string_view text, mode_t mode) {
-  const std::string temp = path + ".new";
+Status replace_file(const std::string& path, std::string_view text, mode_t mode, std::string temp) {
+  if (temp.empty()) temp = path + ".new";
   (void)unlink(temp.c_str());
   const auto write = [&]() -> Status {
     CODEXOS_ASSIGN(const Fd fd,

@@ -12,6 +12,8 @@ namespace codexos {
 
 /// The file holds `text` or what it held before, whenever the power goes: written beside it,
 /// synced, renamed over it, and the folder synced. Nobody else may write the same path meanwhile.
-Status replace_file(const std::string& path, std::string_view text, mode_t mode);
+/// `temp`: where it is written first, on the same file system; empty: `path` and ".new".
+Status replace_file(const std::string& path, std::string_view text, mode_t mode,
+                    std::string temp = {});
 
 }  // namespace codexos

@@ -16,6 +16,7 @@
 #include "core/base/placeholder.h"
 #include "core/json/json.h"
 #include "core/os/file.h"
+#include "core/os/replace_file.h"
 
 namespace codexos::daemon {
 namespace {
@@ -71,21 +72,11 @@ Result<std::string> read_plain(const std::string& path) {
   return out;
 }
 
-/// By a temporary file in `folder`, so that nobody sees half of it.
-Status replace_file(const std::string& path, const std::string& folder, mode_t mode,
-                    const std::string& text) {
-  const std::string temp = folder + "/.codexos-" + make_secret(8);
-  const auto write = [&]() -> Status {
-    CODEXOS_ASSIGN(const Fd fd, open_file(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    CODEXOS_TRY(write_all(fd.get(), text));
-    if (fchmod(fd.get(), mode) != 0) return errno_error("chmod " + temp, errno);
-    if (fsync(fd.get()) != 0) return errno_error("fsync " + temp, errno);
-    if (rename(temp.c_str(), path.c_str()) != 0) return errno_error("rename to " + path, errno);
-    return {};
-  };
-  auto s = write();
-  if (!s.ok()) (void)unlink(temp.c_str());
-  return s;
+/// By a file of a name of its own in `folder`: not where a task could have put a link, nor in the
+/// place of a file that the user has.
+Status put_file(const std::string& path, const std::string& folder, mode_t mode,
+                const std::string& text) {
+  return replace_file(path, text, mode, folder + "/.codexos-" + make_secret(8));
 }
 
 const Value* find_dotted(const Value& v, const std::string& path) {
@@ -261,7 +252,7 @@ class Sync {
     const std::string text = json::encode(share_);
     if (text == saved_) return {};
     saved_ = text;
-    return replace_file(dir_ + "/share.json", dir_, 0600, text);
+    return put_file(dir_ + "/share.json", dir_, 0600, text);
   }
 
   std::string inside() const { return dir_ + "/files/" + name_of_file(share_.login); }
@@ -307,7 +298,7 @@ class Sync {
   }
 
   Status carry_in(const Value& own, const std::string& hash) {
-    CODEXOS_TRY(replace_file(inside(), dir_, 0600, json::dump(own)));
+    CODEXOS_TRY(put_file(inside(), dir_, 0600, json::dump(own)));
     share_.agreed = hash;
     return {};
   }
@@ -323,8 +314,8 @@ class Sync {
   Status write_own(const Value& whole) {
     struct stat st {};
     if (stat(share_.file.c_str(), &st) != 0) return errno_error("stat " + share_.file, errno);
-    CODEXOS_TRY(replace_file(share_.file, parent_path(share_.file), st.st_mode & 0700,
-                             json::dump_pretty(whole)));
+    CODEXOS_TRY(put_file(share_.file, parent_path(share_.file), st.st_mode & 0700,
+                         json::dump_pretty(whole)));
     share_.written_back_at_us = now_us();
     share_.trouble.clear();
     return {};
@@ -421,8 +412,8 @@ Status place_login_link(const PresetLogin& login, const std::string& state_home,
   if (shared && why == EINVAL) {    // a file of its own: the agent replaced the link
     const auto own = read_plain(path);
     if (own.ok() && shared_part(login, *own).ok())
-      CODEXOS_TRY(replace_file(login_files(state_home, agent) + "/" + name_of_file(login),
-                               folder_of(state_home, agent), 0600, *own));
+      CODEXOS_TRY(put_file(login_files(state_home, agent) + "/" + name_of_file(login),
+                           folder_of(state_home, agent), 0600, *own));
   }
   if (why != ENOENT && unlink(path.c_str()) != 0) return errno_error("unlink " + path, errno);
   if (shared && symlink(target.c_str(), path.c_str()) != 0)
