@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/base/clock.h"
+#include "daemon/gateway/charging.h"
 
 namespace codexos::daemon {
 namespace {
@@ -13,9 +14,6 @@ namespace {
 constexpr size_t kMaxAnswer = 64 << 20;  // of an answer that is no stream
 constexpr size_t kMaxKept = 16 << 20;    // of a stream, in the record
 constexpr int64_t kFirstPauseMs = 500, kLongestPauseMs = 8'000, kLongestWaitMs = 60'000;
-constexpr uint64_t kDefaultOutput = 32'768;  // of a model of which nothing is known
-constexpr uint64_t kLeastOutput = 1'024;     // a request is not clamped to fewer
-constexpr uint64_t kDefaultContext = 1'000'000;
 
 /// Of one connection (RFC 9110, 7.6.1), or ours to set.
 constexpr std::array<std::string_view, 24> kNotSent{"accept-encoding",
@@ -53,10 +51,6 @@ constexpr std::array<std::string_view, 11> kNotPassed{"alt-svc",
                                                       "transfer-encoding",
                                                       "upgrade",
                                                       "proxy-connection"};
-/// Tiers that cost no more than what the price table says.
-constexpr std::array<std::string_view, 6> kCheapTiers{"",     "auto",     "default",
-                                                      "flex", "standard", "standard_only"};
-
 template <class List>
 bool is_in(const List& list, std::string_view x) {
   return std::find(list.begin(), list.end(), x) != list.end();
@@ -144,17 +138,11 @@ void Exchange::ask_key() {
 
 /// Error unsupported: no price is known.
 Result<Charge> Exchange::make_charge() const {
-  Charge c;
-  c.task = task_;
-  c.provider = target_.provider->name;
-  c.model = target_.model;
-  const ModelPrice* price = price_of(*providers_, target_);
-  if (parsed_.endpoint == Endpoint::count_tokens) {  // costs nothing
-    c.priced = price != nullptr;
-    return c;
-  }
-  const bool dear_tier = !is_in(kCheapTiers, parsed_.service_tier);
-  if ((price == nullptr || dear_tier) && target_.provider->unpriced == Unpriced::deny)
+  const ModelPrice* limits = price_of(*providers_, target_);
+  const bool free = parsed_.endpoint == Endpoint::count_tokens;
+  const bool dear_tier = !free && !is_cheap_tier(parsed_.service_tier);
+  const ModelPrice* price = dear_tier ? nullptr : limits;
+  if (price == nullptr && !free && target_.provider->unpriced == Unpriced::deny)
     return Error{Code::unsupported,
                  (dear_tier ? "service tier " + parsed_.service_tier + " of model "
                             : std::string("model ")) +
@@ -162,25 +150,13 @@ Result<Charge> Exchange::make_charge() const {
                      " has no price here: write one into prices.yaml, or `unpriced: allow` for "
                      "the provider",
                  {}};
-  const uint64_t context =
-      price != nullptr && price->context != 0 ? price->context : kDefaultContext;
-  c.max_input_tokens = input_bound(parsed_, request_.body.size(), context);
-  const uint64_t most = price != nullptr && price->max_output != 0 ? price->max_output : UINT64_MAX;
-  uint64_t output = std::min(parsed_.max_output.value_or(std::min(most, kDefaultOutput * 4)), most);
-  if (!parsed_.max_output && most == UINT64_MAX) output = kDefaultOutput;
-  if (parsed_.endpoint == Endpoint::embeddings) output = 0;
-  output = std::min<uint64_t>(output, 1'000'000'000);
-  const uint64_t least = std::min(output, std::max(parsed_.least_output, kLeastOutput));
-  c.max_output_tokens = output * parsed_.choices;
-  c.least_output_tokens = least * parsed_.choices;
-  c.priced = price != nullptr && !dear_tier;
-  if (c.priced) {
-    c.input_cost_micros = cost_bound(*price, c.max_input_tokens, 0);
-    c.max_cost_micros = cost_bound(*price, c.max_input_tokens, c.max_output_tokens);
-    c.output_price = std::max(price->prices.output, price->of(c.max_input_tokens).output);
-  }
+  Charge c = charge_of(parsed_, request_.body.size(), limits, price);
+  c.task = task_;
+  c.provider = target_.provider->name;
+  c.model = target_.model;
   const auto cheaper = providers_->downgrade.find(target_.model);
-  if (!soft_capped_ && cheaper != providers_->downgrade.end()) c.downgrade = cheaper->second;
+  if (!free && !soft_capped_ && cheaper != providers_->downgrade.end())
+    c.downgrade = cheaper->second;
   return c;
 }
 

@@ -230,6 +230,10 @@ Result<Providers> read_providers(std::string_view text, const std::string& file,
   return out;
 }
 
+Result<Providers> built_in_providers() {
+  return read_providers(kBuiltIn, "providers.yaml (built in)", nullptr);
+}
+
 Result<Providers> load_providers(const std::string& folder) {
   std::vector<std::string> files;
   const ReadText read = [&files](const std::string& path) {
@@ -244,7 +248,7 @@ Result<Providers> load_providers(const std::string& folder) {
   const std::string file = folder + "/providers.yaml", prices_file = folder + "/prices.yaml";
   CODEXOS_ASSIGN(const std::string text, text_of(file));
   CODEXOS_ASSIGN(Providers out, read_providers(text, file, read));
-  CODEXOS_ASSIGN(Providers ours, read_providers(kBuiltIn, "providers.yaml (built in)", read));
+  CODEXOS_ASSIGN(Providers ours, built_in_providers());
   for (auto& p : ours.all)
     if (find_provider(out, p.name) == nullptr) out.all.push_back(std::move(p));
   CODEXOS_ASSIGN(const std::string prices_text, text_of(prices_file));

@@ -91,6 +91,8 @@ Result<Providers> read_providers(std::string_view text, const std::string& file,
                                  const ReadText& read);
 /// `folder`: that of providers.yaml and prices.yaml, neither of which has to exist.
 Result<Providers> load_providers(const std::string& folder);
+/// Without either: what everybody knows.
+Result<Providers> built_in_providers();
 /// Where that is: `config_home` (XDG_CONFIG_HOME) or ~/.config, and codexos in it.
 std::string providers_folder(const std::string& config_home, const std::string& home);
 
