@@ -29,10 +29,12 @@ constexpr auto enum_names(InnerSandbox) {
 struct PresetUse {
   std::vector<std::string> hosts;  // rules as of --allow; none: into no header
   std::string header = "authorization";
+  std::optional<bool> subscription = std::nullopt;
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("hosts", s.hosts, "hosts that get it, in TLS");
     v("header", s.header, "the header that it stands in");
+    v("subscription", s.subscription, "true: no request costs; left out: of a login's tokens so");
   }
 };
 

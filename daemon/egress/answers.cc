@@ -2,6 +2,7 @@
 #include "daemon/egress/answers.h"
 
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "core/base/text.h"
@@ -86,33 +87,37 @@ Status Answers::pass(std::string_view bytes, std::string& out) {
     held_->body.append(bytes);
     return held_->body.size() <= kMaxTokens ? Status() : too_long();
   }
-  if (state_ != State::chunk) {
-    if (body_)
-      body_->feed(bytes, out);
-    else
-      out += bytes;
-    return {};
-  }
-  if (!body_) {
-    add_chunk(bytes, out);
-    return {};
-  }
   std::string clean;
-  body_->feed(bytes, clean);
-  add_chunk(clean, out);
+  if (body_) {
+    body_->feed(bytes, clean);
+    bytes = clean;
+  }
+  if (metered_ && !bytes.empty()) metered_->on_body(bytes);
+  if (state_ == State::chunk)
+    add_chunk(bytes, out);
+  else
+    out += bytes;
   return {};
 }
 
 Status Answers::finish_body(std::string& out) {
   if (held_) return release(out);
-  if (!body_) return {};
   std::string last;
-  body_->finish(last);
+  if (body_) body_->finish(last);
   if (state_ == State::chunk_size)
     add_chunk(last, out);
   else
     out += last;
+  if (metered_ && !last.empty()) metered_->on_body(last);
+  if (const auto call = std::exchange(metered_, nullptr)) call->on_end();
   return {};
+}
+
+void Answers::begin_metered(const Head& h, const AskedRequest& asked) {
+  metered_ = asked.metered;
+  if (!metered_) return;
+  metered_->on_head(h.status, h.list("content-type"));
+  if (state_ == State::head) std::exchange(metered_, nullptr)->on_end();  // it has no body
 }
 
 void Answers::hold(const Head& h, uint32_t exchange) {
@@ -198,7 +203,7 @@ Status Answers::on_head(std::string& out) {
                         trimmed_value(line.substr(colon + 1)), line});
   }
   if (asked_.empty()) return no_http("nobody had asked");
-  const AskedRequest asked = asked_.front();
+  const AskedRequest asked = asked_.front();  // a copy: it goes
   const bool final = h.status >= kFirstFinal || h.status == kSwitching;
   if (h.status == kSwitching && !asked.upgrade) return no_http("an upgrade that nobody asked for");
   if (final && h.status != kSwitching) CODEXOS_TRY(choose_body(h, asked));
@@ -208,6 +213,7 @@ Status Answers::on_head(std::string& out) {
   body_.reset();
   values_ = call_.values();
   if (values_ && values_->empty()) values_ = nullptr;
+  if (final) begin_metered(h, asked);
   const bool success = h.status >= kFirstFinal && h.status < kFirstRedirect;
   if (success && asked.exchange >= 0 && state_ != State::head) {
     hold(h, static_cast<uint32_t>(asked.exchange));
@@ -299,6 +305,7 @@ Status Answers::feed(std::string_view bytes, std::string& out) {
 Status Answers::end(std::string& out) {
   // Tokens of an answer that was cut short are not known, and nothing of it is passed on.
   if (held_ && state_ != State::rest) return no_http("it was cut short");
+  if (state_ != State::rest) metered_.reset();  // cut short: its end settles it
   if (state_ == State::chunk) state_ = State::chunk_size;
   return finish_body(out);
 }

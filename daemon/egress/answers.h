@@ -65,6 +65,7 @@ class Answers {
   Status finish_body(std::string& out);
   void hold(const Head& h, uint32_t exchange);
   Status release(std::string& out);
+  void begin_metered(const Head& h, const AskedRequest& asked);
   void add_chunk(std::string_view bytes, std::string& out);
   std::string redacted(std::string_view text);
 
@@ -72,6 +73,7 @@ class Answers {
   Calls call_;
   std::shared_ptr<const Redactor> values_;  // of this answer
   std::optional<Held> held_;
+  std::shared_ptr<MeteredCall> metered_;  // of this answer; null: nobody counts
   bool silent_ = false;  // what comes behind the chunks of a held body goes nowhere
   State state_ = State::head;
   std::string kept_;

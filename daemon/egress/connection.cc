@@ -192,7 +192,8 @@ void Connection::begin_tls() {
   set_low_water(client_.get(), 1);
   tls_ = std::make_unique<TlsRelay>(
       *std::move(client), client_.get(),
-      TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller()});
+      TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller(), treatment_.task,
+                      treatment_.metering, [this] { move_soon(); }});
   end_in_ms(kTlsMs);
   if (server_) reach_by_tls();
 }
@@ -217,6 +218,14 @@ void Connection::end_in_ms(int64_t ms) {
   });
 }
 
+void Connection::move_soon() {
+  if (again_ != 0 || over_) return;
+  again_ = p_.dial.loop.after_ms(0, "terminated TLS", [this] {
+    again_ = 0;
+    move();
+  });
+}
+
 void Connection::move_tls() {
   const TlsRelay::Moved m = tls_->move(p_.scratch);
   in_ += m.in;
@@ -234,11 +243,7 @@ void Connection::move_tls() {
     server_watched_ = false;
     server_.reset();
   }
-  if (m.more && again_ == 0)
-    again_ = p_.dial.loop.after_ms(0, "terminated TLS", [this] {
-      again_ = 0;
-      move();
-    });
+  if (m.more) move_soon();
   if (tls_->lingers() && !std::exchange(lingers_, true)) end_in_ms(kLingerMs);
   update_interest();
 }

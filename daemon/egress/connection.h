@@ -45,8 +45,10 @@ struct ConnectionParts {
 struct Treatment {
   InjectionSetPtr injections;         // null: none
   std::shared_ptr<TlsLeaves> leaves;  // null: TLS cannot be terminated
-  bool bound = false;                 // a secret may be put in: TLS is terminated
-  bool terminate = false;             // a rule says so: and nothing but HTTP is let through
+  std::string task;
+  FindMetering metering;   // null: requests to models are not counted
+  bool bound = false;      // a secret may be put in: TLS is terminated
+  bool terminate = false;  // a rule says so: and nothing but HTTP is let through
   bool ends_tls() const { return bound || terminate; }
 };
 
@@ -80,6 +82,7 @@ class Connection {
   void begin_tls();
   void reach_by_tls();
   void move_tls();
+  void move_soon();
   void end_in_ms(int64_t ms);
   Injector::Tell teller();
   void wait_for_more(size_t than);

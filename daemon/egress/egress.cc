@@ -109,22 +109,29 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
   post([this, task, touched, policy = std::move(policy)](Thread& t) {
     const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch, t.servers};
     t.tasks[task] = std::make_unique<RelayTask>(
-        parts, policy, touched,
+        parts, task, policy, touched,
         [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
         [this, task](uint64_t number, int32_t port) {
           in_->post([this, task, number, port] { on_dial_(task, number, port); });
         },
-        [this, task, &t](Fd client) { return hand_over(t, task, std::move(client)); });
+        [this, task, &t](Fd client) -> Status {
+          CODEXOS_ASSIGN(InternalService* const service, models(t));
+          service->accept(task, std::move(client));
+          return {};
+        },
+        [this, &t]() -> Result<Metering*> {
+          CODEXOS_ASSIGN(InternalService* const service, models(t));
+          return &service->metering();
+        });
   });
 }
 
-Status Egress::hand_over(Thread& t, const std::string& task, Fd client) {
+Result<InternalService*> Egress::models(Thread& t) {
   if (!t.models) {
     if (!options_.models) return Error{Code::unavailable, "there is no model gateway", {}};
     CODEXOS_ASSIGN(t.models, options_.models(*t.loop));
   }
-  t.models->accept(task, std::move(client));
-  return {};
+  return t.models.get();
 }
 
 void Egress::with_task(const std::string& task, std::function<void(RelayTask&)> fn) {

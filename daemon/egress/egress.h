@@ -69,7 +69,7 @@ class Egress {
   void post(std::function<void(Thread&)> fn);
   static bool was_touched(const Known& k);
   /// In the thread: the gateway, made when it is first needed.
-  Status hand_over(Thread& t, const std::string& task, Fd client);
+  Result<InternalService*> models(Thread& t);
   /// In the thread, while it has this task.
   void with_task(const std::string& task, std::function<void(RelayTask&)> fn);
 

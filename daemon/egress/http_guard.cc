@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "core/base/quote.h"
@@ -141,6 +142,23 @@ void HttpGuard::pass(std::string_view bytes, std::string& out) const {
     out.append(bytes);
 }
 
+/// kept_ frames a chunk, or stands behind them.
+void HttpGuard::pass_line(std::string& out) const {
+  if (watch_ != nullptr && watch_->takes_whole()) return;
+  // What frames chunks would cut a placeholder that goes from one into the next.
+  if (state_ == State::trailers || state_ == State::head)
+    pass(kept_, out);
+  else
+    out += kept_;
+}
+
+/// All of a request was seen.
+void HttpGuard::end_request(std::string& out) {
+  if (state_ != State::head || watch_ == nullptr || !watch_->takes_whole()) return;
+  watch_->on_whole(out);
+  if (watch_->waits()) state_ = State::waiting;
+}
+
 /// Appends to `out` what is to be sent.
 Status HttpGuard::on_head(std::string_view head, std::string& out) {
   if (has_stray_ending(head)) return denied("a control character in a request");
@@ -227,6 +245,7 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       kept_.resize(size);
       CODEXOS_TRY(on_head(kept_, out));
       kept_.clear();
+      end_request(out);
       return {};
     }
     case State::body:
@@ -236,6 +255,7 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       bytes.remove_prefix(n);
       left_ -= n;
       if (left_ == 0) state_ = state_ == State::body ? State::head : State::chunk_end;
+      end_request(out);
       return {};
     }
     case State::chunk_size:
@@ -255,17 +275,15 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
       } else if ((trailer_bytes_ += kept_.size()) > kMaxHead) {
         return denied("trailers of more than 64 KiB");
       }
-      // What frames chunks would cut a placeholder that goes from one into the next.
-      if (state_ == State::trailers || state_ == State::head)
-        pass(kept_, out);
-      else
-        out += kept_;
+      pass_line(out);
       kept_.clear();
+      end_request(out);
       return {};
+    case State::waiting:
     case State::upgrade:
       kept_.append(bytes);
       bytes.remove_prefix(bytes.size());
-      if (kept_.size() > kMaxHead) return denied("data before the answer to an upgrade");
+      if (kept_.size() > kMaxHead) return denied("data before the answer that it has to wait for");
       return {};
     case State::opaque:
       pass(bytes, out);
@@ -286,6 +304,12 @@ Status HttpGuard::answered(std::string_view bytes, std::string& out) {
   state_ = switched ? State::opaque : State::head;
   const std::string held = std::move(kept_);
   kept_.clear();
+  return feed(held, out);
+}
+
+Status HttpGuard::go_on(std::string& out) {
+  state_ = State::head;
+  const std::string held = std::exchange(kept_, {});
   return feed(held, out);
 }
 

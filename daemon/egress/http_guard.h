@@ -30,6 +30,10 @@ class HttpGuard {
   /// since. An answer of 101 to a request for an upgrade ends the guard's work.
   Status answered(std::string_view bytes, std::string& out);
   bool waits_for_answer() const { return state_ == State::upgrade; }
+  /// Its watch waits: what is fed is kept.
+  bool waits_for_watch() const { return state_ == State::waiting; }
+  /// The watch waits no more. Errors as of feed().
+  Status go_on(std::string& out);
   /// From now on bytes need not be shown to it.
   bool finished() const { return state_ == State::opaque; }
 
@@ -37,7 +41,7 @@ class HttpGuard {
   static constexpr size_t kAnswerNeeded = 12;  // "HTTP/1.1 101"
 
  private:
-  enum class State { head, body, chunk_size, chunk, chunk_end, trailers, upgrade, opaque };
+  enum class State { head, body, chunk_size, chunk, chunk_end, trailers, upgrade, waiting, opaque };
   Status step(std::string_view& bytes, std::string& out);
   Status on_head(std::string_view head, std::string& out);
   Status check_target(const RequestHead& h) const;
@@ -47,6 +51,8 @@ class HttpGuard {
   Status on_chunk_size();
 
   void pass(std::string_view bytes, std::string& out) const;
+  void pass_line(std::string& out) const;
+  void end_request(std::string& out);
 
   std::string name_;
   std::string_view scheme_ = "http://";

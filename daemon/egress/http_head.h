@@ -39,6 +39,12 @@ class RequestWatch {
   /// What is let pass behind heads: bodies, trailers, and all that follows an upgrade. Appends what
   /// is to be sent now.
   virtual void on_body(std::string_view bytes, std::string& out) = 0;
+  /// Asked after a head: its body is wanted whole. Then on_body() gets neither what frames chunks
+  /// nor trailers, and on_whole() comes at the end, also of an empty one.
+  virtual bool takes_whole() const { return false; }
+  virtual void on_whole(std::string& out) { (void)out; }
+  /// Asked after on_whole(): nothing may follow until HttpGuard::go_on().
+  virtual bool waits() const { return false; }
 };
 
 /// "a, b" has the token b; parameters do not count.

@@ -19,6 +19,7 @@
 #include "core/base/redactor.h"
 #include "core/base/secret.h"
 #include "core/policy/net_rules.h"
+#include "daemon/egress/metering.h"
 
 namespace codexos::daemon {
 
@@ -33,6 +34,7 @@ struct Injection {
   // holds nothing that a server may read as another path ("..", "//", "%2f", "\").
   std::string path_prefix;
   bool whole_word = false;  // the placeholder has a shape in front of it, which goes with it
+  Credential credential = Credential::secret;
 };
 
 /// Where a provider gives new tokens for an old one (RFC 6749, section 6). The old one is put into

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/egress/injector.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -14,7 +15,8 @@ namespace {
 constexpr std::string_view kBasic = "basic ";
 constexpr size_t kMaxNameTold = 64;
 constexpr size_t kLengthDigits = 5;
-constexpr size_t kMaxExchange = 64 << 10;  // of a request for tokens
+constexpr size_t kMaxExchange = 64 << 10;      // of a request for tokens
+constexpr size_t kMaxModelRequest = 64 << 20;  // to a model
 
 /// Fields that would let the answer be compressed. (WebSocket: permessage-deflate, RFC 7692.)
 constexpr std::string_view kCompressing[] = {"accept-encoding", "te", "sec-websocket-extensions"};
@@ -131,19 +133,26 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
   asked.head = head.method == "HEAD";
   asked.upgrade = head.count("upgrade") != 0;
   if (set_) values_ = set_->values();
+  credential_ = Credential::secret;
   std::vector<std::string> lines;
   for (const HttpField& f : head.fields) {
     std::string line(f.line);
     std::set<uint32_t> done;
     if (set_ && put_in(head, f, line, done)) {
       asked.with_value = true;
-      for (const uint32_t n : done) tell_("used", n, "in header " + f.name);
+      for (const uint32_t n : done) {
+        credential_ = std::max(credential_, set_->all()[n].credential);
+        tell_("used", n, "in header " + f.name);
+      }
     }
     if (set_) look_at_line(f.line, done, head, &f);
     lines.push_back(std::move(line));
   }
   if (set_) look_at_line(head.line, {}, head, nullptr);
-  if (hold(head, asked, lines)) return;
+  if (hold(head, asked, lines) || !refused_.empty()) {
+    for (std::string& line : lines) wipe(line);
+    return;
+  }
   out.append(head.line).append("\r\n");
   for (size_t i = 0; i < lines.size(); ++i) {
     if (!asked.with_value || !compresses(head.fields[i])) out.append(lines[i]).append("\r\n");
@@ -154,53 +163,96 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
   if (place_.tls) asked_.push_back(asked);  // else nobody follows the answers
 }
 
-// ---- exchanges of tokens ------------------------------------------------------------------------
+// ---- requests that are held --------------------------------------------------------------------
+
+bool Injector::is_exchange(const RequestHead& head, AskedRequest& asked) const {
+  if (head.method != "POST") return false;
+  const int exchange = find_exchange(*set_, place_.name, place_.port, head.target);
+  const std::string length(head.value("content-length"));
+  const bool plain = head.count("content-encoding") == 0 && head.count("content-length") == 1;
+  // What is longer, or in chunks, is no request of that kind: its placeholders stay.
+  if (exchange < 0 || !plain || length.size() > kLengthDigits) return false;
+  const size_t size = std::strtoul(length.c_str(), nullptr, 10);  // the guard has read a number
+  if (size == 0 || size > kMaxExchange) return false;
+  asked.exchange = exchange;
+  return true;
+}
+
+/// Nothing: it uses no model, or it is refused.
+std::optional<OwnRequest> Injector::model_request(const RequestHead& head,
+                                                  const AskedRequest& asked) {
+  if (!asked.with_value || !place_.metering) return std::nullopt;
+  OwnRequest r{place_.task,
+               place_.name,
+               place_.port,
+               std::string(head.method),
+               std::string(head.target),
+               std::string(head.value("content-encoding")),
+               credential_};
+  const auto metering = place_.metering();
+  const Result<bool> counts = metering.ok() ? (*metering)->counts(r) : metering.error();
+  if (!counts.ok())
+    refused_ = "what it uses of models cannot be counted: " + counts.error().message;
+  if (!counts.ok() || !*counts) return std::nullopt;
+  return r;
+}
 
 /// True: it goes on when its body is there.
 bool Injector::hold(const RequestHead& head, AskedRequest asked,
                     const std::vector<std::string>& lines) {
-  if (!set_ || !place_.tls || head.method != "POST") return false;
-  asked.exchange = find_exchange(*set_, place_.name, place_.port, head.target);
-  const std::string length(head.value("content-length"));
-  const bool plain = head.count("content-encoding") == 0 && head.count("content-length") == 1;
-  // What is longer, or in chunks, is no request of that kind: its placeholders stay.
-  if (asked.exchange < 0 || !plain || length.size() > kLengthDigits) return false;
+  if (!set_ || !place_.tls) return false;
   Held held;
-  held.asked = asked;
-  held.left = std::strtoul(length.c_str(), nullptr, 10);  // the guard has read it as a number
-  if (held.left == 0 || held.left > kMaxExchange) return false;
+  const bool exchange = is_exchange(head, asked);
+  if (!exchange) held.model = model_request(head, asked);
+  if (!exchange && !held.model) return false;
+  if (asked.upgrade) {
+    refused_ = "requests to models are counted here, which an upgrade to " +
+               std::string(head.value("upgrade")) + " would hide";
+    return false;
+  }
+  expects_continue_ = to_lower(head.value("expect")) == "100-continue";
+  held.asked = std::move(asked);
   held.form = to_lower(head.value("content-type")).find("json") == std::string::npos;
   held.head.append(head.line).append("\r\n");
+  static constexpr std::string_view kNewly[] = {"content-length", "transfer-encoding", "trailer",
+                                                "expect"};
   for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string& name = head.fields[i].name;
-    if (name == "content-length" || name == "expect" || compresses(head.fields[i])) continue;
+    const HttpField& f = head.fields[i];
+    if (compresses(f) ||
+        std::find(std::begin(kNewly), std::end(kNewly), f.name) != std::end(kNewly))
+      continue;
     held.head.append(lines[i]).append("\r\n");
   }
   held_ = std::move(held);
   return true;
 }
 
-/// The whole request, with the value in its body.
-void Injector::release(std::string& out) {
+/// As it is now.
+void Injector::send_held(std::string& out) {
   Held held = *std::exchange(held_, std::nullopt);
-  const uint32_t n = set_->exchanges()[static_cast<size_t>(held.asked.exchange)].sends;
-  const Injection& i = set_->all()[n];
-  const std::string text(values_->all[n].view());
-  std::string with = held.form ? http::percent_encode(text) : in_json(text);
-  if (replace_placeholder(held.body, i.placeholder, i.whole_word, with)) {
-    held.asked.with_value = true;
-    tell_("used", n, "in a body");
-  } else {
-    held.asked.exchange = -1;
-  }
-  wipe(with);
-  if (body_) body_->look(held.body);
   out += held.head +
          "Accept-Encoding: identity\r\nContent-Length: " + std::to_string(held.body.size()) +
          "\r\n\r\n" + held.body;
   wipe(held.head);
   wipe(held.body);
-  asked_.push_back(held.asked);
+  asked_.push_back(std::move(held.asked));
+}
+
+/// With the value in its body.
+void Injector::release_exchange(std::string& out) {
+  const uint32_t n = set_->exchanges()[static_cast<size_t>(held_->asked.exchange)].sends;
+  const Injection& i = set_->all()[n];
+  const std::string text(values_->all[n].view());
+  std::string with = held_->form ? http::percent_encode(text) : in_json(text);
+  if (replace_placeholder(held_->body, i.placeholder, i.whole_word, with)) {
+    held_->asked.with_value = true;
+    tell_("used", n, "in a body");
+  } else {
+    held_->asked.exchange = -1;
+  }
+  wipe(with);
+  if (body_) body_->look(held_->body);
+  send_held(out);
 }
 
 void Injector::on_body(std::string_view bytes, std::string& out) {
@@ -209,9 +261,39 @@ void Injector::on_body(std::string_view bytes, std::string& out) {
     out.append(bytes);
     return;
   }
-  held_->body.append(bytes);
-  held_->left -= bytes.size();  // the guard counts as we do
-  if (held_->left == 0) release(out);
+  if (held_->too_large) return;
+  held_->too_large = held_->body.size() + bytes.size() > kMaxModelRequest;
+  if (held_->too_large)
+    wipe(held_->body);
+  else
+    held_->body.append(bytes);
+}
+
+void Injector::on_whole(std::string& out) {
+  if (!held_->model) return release_exchange(out);
+  if (body_) body_->look(held_->body);
+  if (held_->too_large) {
+    refused_ = "a request to a model of more than 64 MiB";
+    wipe(held_->head);
+    return held_.reset();
+  }
+  const auto metering = place_.metering();
+  held_->asked.metered = (*metering)->ask(*held_->model, std::move(held_->body), place_.wake);
+  held_->body.clear();
+}
+
+std::optional<Leave> Injector::take_leave(std::string& out) {
+  if (!waits()) return std::nullopt;
+  auto leave = held_->asked.metered->take_leave();
+  if (!leave) return leave;
+  if (leave->granted) {
+    held_->body = std::move(leave->body);
+    send_held(out);
+  } else {
+    wipe(held_->head);
+    held_.reset();
+  }
+  return leave;
 }
 
 }  // namespace codexos::daemon

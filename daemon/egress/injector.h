@@ -4,15 +4,18 @@
 // of `Authorization: Basic` (RFC 7617). Anywhere else the placeholder goes on as it is, and is
 // told. What got a value asks for an answer that can be searched: not compressed.
 //
-// A request to where tokens are exchanged is held back until it is whole, since its length changes.
+// A request to where tokens are exchanged is held back until it is whole, since its length changes,
+// and one that may use a model until its budgets have room for it (metering.h).
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/egress/http_head.h"
@@ -25,7 +28,8 @@ struct AskedRequest {
   bool head = false;  // its answer has no body
   bool upgrade = false;
   bool with_value = false;
-  int exchange = -1;  // its answer gives tokens: an index of the set's exchanges
+  int exchange = -1;                     // its answer gives tokens: an index of the set's exchanges
+  std::shared_ptr<MeteredCall> metered;  // its answer is counted; null: it is not
 };
 using AskedQueue = std::deque<AskedRequest>;
 
@@ -38,26 +42,43 @@ class Injector final : public RequestWatch {
     std::string name;  // of the host that the requests are known to be for
     uint16_t port = 0;
     bool tls = false;  // whether they go out in TLS: else no value is put in
+    std::string task = {};
+    FindMetering metering = {};       // null: nothing is counted
+    std::function<void()> wake = {};  // there is a leave to take
   };
 
   /// `set` may be null: then it only notes what was asked.
   Injector(InjectionSetPtr set, Place place, Tell tell);
   void on_head(const RequestHead& head, std::string& out) override;
   void on_body(std::string_view bytes, std::string& out) override;
+  bool takes_whole() const override { return held_.has_value(); }
+  void on_whole(std::string& out) override;
+  bool waits() const override { return held_ && held_->asked.metered; }
+  /// What became of a request that waits: appended to `out` when it was granted, else the answer to
+  /// it. Nothing: none waits, or not yet.
+  std::optional<Leave> take_leave(std::string& out);
+  /// Who sends a body only when told to (RFC 9110, 10.1.1) waits for us: once.
+  bool take_continue() { return std::exchange(expects_continue_, false); }
+  /// Why the last head must not be sent on; empty: it may.
+  const std::string& refused() const { return refused_; }
   AskedQueue& asked() { return asked_; }
   const AskedQueue& asked() const { return asked_; }
 
  private:
-  /// A request to an exchange that is not whole yet.
+  /// A request that is wanted whole, or that waits.
   struct Held {
     AskedRequest asked;
     std::string head;  // without its length and its last line
     std::string body;
-    size_t left = 0;
-    bool form = false;  // not JSON
+    bool form = false;                // of an exchange: not JSON
+    std::optional<OwnRequest> model;  // it may use one
+    bool too_large = false;
   };
+  bool is_exchange(const RequestHead& head, AskedRequest& asked) const;
+  std::optional<OwnRequest> model_request(const RequestHead& head, const AskedRequest& asked);
   bool hold(const RequestHead& head, AskedRequest asked, const std::vector<std::string>& lines);
-  void release(std::string& out);
+  void release_exchange(std::string& out);
+  void send_held(std::string& out);
   std::string why_not(uint32_t n, const RequestHead& head, const HttpField& field) const;
   bool put_in(const RequestHead& head, const HttpField& field, std::string& line,
               std::set<uint32_t>& done);
@@ -70,6 +91,9 @@ class Injector final : public RequestWatch {
   InjectedValuesPtr values_;  // of the request that is looked at
   AskedQueue asked_;
   std::optional<Held> held_;
+  Credential credential_ = Credential::secret;  // that was put into the head that is looked at
+  std::string refused_;
+  bool expects_continue_ = false;
   std::optional<Redactor::Stream> body_;
 };
 

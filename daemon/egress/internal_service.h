@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/fd.h"
 #include "core/os/loop.h"
+#include "daemon/egress/metering.h"
 
 namespace codexos::daemon {
 
@@ -24,6 +25,8 @@ class InternalService {
   virtual ~InternalService() = default;
   /// A connection that `task` made. In the relay's thread, as all of it.
   virtual void accept(const std::string& task, Fd socket) = 0;
+  /// Of what tasks ask models on a way of their own.
+  virtual Metering& metering() = 0;
   /// The task's network has ended, or it may not use this any more: its connections end.
   virtual void drop(const std::string& task) = 0;
 };

@@ -42,14 +42,16 @@ class RelayTask final : public ConnectionOwner {
   /// Hands a connection to the model gateway; error unavailable: there is none.
   using Models = std::function<Status(Fd client)>;
 
-  RelayTask(const ConnectionParts& parts, NetPolicyPtr policy, Touched touched, Tell tell,
-            DialInside dial, Models models)
+  RelayTask(const ConnectionParts& parts, std::string id, NetPolicyPtr policy, Touched touched,
+            Tell tell, DialInside dial, Models models, FindMetering metering)
       : p_(parts),
+        id_(std::move(id)),
         policy_(std::move(policy)),
         touched_(std::move(touched)),
         tell_(std::move(tell)),
         dial_(std::move(dial)),
-        models_(std::move(models)) {
+        models_(std::move(models)),
+        metering_(std::move(metering)) {
     prepare_tls();
   }
   ~RelayTask() override;
@@ -109,11 +111,13 @@ class RelayTask final : public ConnectionOwner {
   }
 
   ConnectionParts p_;
+  std::string id_;
   NetPolicyPtr policy_;
   Touched touched_;
   Tell tell_;
   DialInside dial_;
   Models models_;
+  FindMetering metering_;
   std::shared_ptr<TlsLeaves> leaves_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "core/http/http.h"
+
 namespace codexos::daemon {
 namespace {
 
@@ -48,7 +50,7 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
       name_(parts.name),
       injections_(parts.injections),
       tell_(parts.tell),
-      injector_(injections_, {parts.name, parts.port, true},
+      injector_(injections_, {parts.name, parts.port, true, parts.task, parts.metering, parts.wake},
                 [this](const char* what, uint32_t secret, std::string where) {
                   note(what, secret, std::move(where));
                 }),
@@ -114,8 +116,8 @@ void TlsRelay::answer_instead(const char* status) {
 
 /// When the client has asked: before, it would not expect an answer.
 void TlsRelay::tell_failure() {
-  const bool expected =
-      !injector_.asked().empty() || client_ended_ || answers_.holds() || !answers_.idle();
+  const bool expected = !injector_.asked().empty() || injector_.waits() || client_ended_ ||
+                        answers_.holds() || !answers_.idle();
   if (!failed_ || failure_told_ || !expected) return;
   failure_told_ = true;
   answer_instead("502 Bad Gateway");
@@ -137,6 +139,39 @@ void TlsRelay::refuse(std::string why, const char* status) {
   server_over_ = true;
   wipe(up_);
   answer_instead(status);
+}
+
+/// The request that the injector has just looked at.
+void TlsRelay::refuse_request() {
+  used_.clear();
+  const bool upgrade = guard_.waits_for_answer();
+  denies_ = !upgrade;  // programs ask for one, and do without
+  const char* status = upgrade ? "426 Upgrade Required" : "403 Forbidden";
+  // The answer would be taken for that of an earlier request, where one waits.
+  refuse(injector_.refused(), injector_.asked().empty() ? status : nullptr);
+}
+
+/// True: a request that waited is sent, or answered.
+bool TlsRelay::on_leave() {
+  const auto leave = injector_.take_leave(up_);
+  if (!leave) return false;
+  if (failed_ || refused_ || server_over_) return true;
+  if (!leave->granted) {
+    used_.clear();
+    if (!injector_.asked().empty() || !answers_.idle()) {
+      refuse("a request to a model was refused behind another one", nullptr);
+      return true;
+    }
+    http::Response r;
+    r.status = leave->status;
+    r.headers.map["content-type"] = "application/json";
+    r.headers.map["x-should-retry"] = "false";  // what has to change is not there
+    r.body = leave->answer;
+    down_ += http::write_response(r);
+  }
+  if (auto s = guard_.go_on(up_); !s.ok()) refuse(s.error().message, nullptr);
+  if (!injector_.refused().empty()) refuse_request();
+  return true;
 }
 
 void TlsRelay::on_bad_answer(const Error& e) {
@@ -167,7 +202,7 @@ bool TlsRelay::reads_client() const {
   if (!client_.ready() || client_ended_) return false;
   // What comes behind our last word is read and forgotten, or it would be lost by a reset.
   if (refused_ || failure_told_ || server_over_) return true;
-  return up_.size() < kMaxWaiting && !guard_.waits_for_answer() &&
+  return up_.size() < kMaxWaiting && !guard_.waits_for_answer() && !guard_.waits_for_watch() &&
          injector_.asked().size() < kMaxAsked;
 }
 
@@ -181,6 +216,9 @@ void TlsRelay::on_client_bytes(std::string_view bytes) {
     // The answer would be taken for that of an earlier request, where one waits.
     return injector_.asked().empty() ? refuse(s.error().message, "403 Forbidden")
                                      : refuse(s.error().message, nullptr);
+  if (!injector_.refused().empty()) return refuse_request();
+  if (injector_.take_continue() && injector_.asked().empty() && answers_.idle())
+    down_ += "HTTP/1.1 100 Continue\r\n\r\n";
   tell_failure();
 }
 
@@ -266,7 +304,8 @@ TlsRelay::Moved TlsRelay::move(std::string& scratch) {
   if (server_ && !server_over_) shake_hands(Side::server);
   shake_hands(Side::client);
   while (state_ == State::open && m.in + m.out < kOneMove) {
-    bool any = pull_up(scratch);
+    bool any = on_leave();
+    any = pull_up(scratch) || any;
     any = push_up(m) || any;
     any = pull_down(scratch) || any;
     any = push_down(m) || any;

@@ -26,6 +26,9 @@ class TlsRelay {
     uint16_t port = 0;
     InjectionSetPtr injections;  // may be null
     Injector::Tell tell;
+    std::string task;
+    FindMetering metering;       // null: nothing is counted
+    std::function<void()> wake;  // move() has something to do
   };
   /// `client` has the client's first bytes still to be read.
   TlsRelay(TlsSide client, int client_fd, const Parts& parts);
@@ -62,7 +65,7 @@ class TlsRelay {
   bool lingers() const { return client_told_; }
   /// Why it failed, and whether it was us who refused something.
   const std::string& why() const { return why_; }
-  bool refused() const { return refused_; }
+  bool refused() const { return refused_ && denies_; }
 
  private:
   enum class Side { client, server };
@@ -78,6 +81,8 @@ class TlsRelay {
   void on_server_end(TlsSide::Io how);
   void on_bad_answer(const Error& e);
   void refuse(std::string why, const char* status);
+  void refuse_request();
+  bool on_leave();
   void note(const char* what, uint32_t secret, std::string where);
   void answer_instead(const char* status);
   Status on_upgrade_answer(std::string_view first);
@@ -100,6 +105,7 @@ class TlsRelay {
   State state_ = State::open;
   std::string why_;
   bool refused_ = false, failed_ = false, failure_told_ = false;
+  bool denies_ = true;  // the refusal is one of the task's walls
   bool client_ended_ = false, client_said_end_ = false, client_told_ = false;
   bool server_over_ = false, server_told_ = false, server_deaf_ = false;
   bool server_spoke_ = false;

@@ -22,7 +22,11 @@ std::string stamp_of(const std::vector<std::string>& files) {
 }  // namespace
 
 Gateway::Gateway(const GatewayParts& parts, GatewayOptions options)
-    : p_(parts), options_(std::move(options)), script_(parts.loop), slots_(parts.loop) {}
+    : p_(parts),
+      options_(std::move(options)),
+      script_(parts.loop),
+      slots_(parts.loop),
+      own_way_(parts.ledger, parts.recorder, [this] { return providers(); }) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::make(const GatewayParts& parts, GatewayOptions options) {
   std::unique_ptr<Gateway> g(new Gateway(parts, std::move(options)));

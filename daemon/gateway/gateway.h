@@ -12,6 +12,7 @@
 #include "daemon/gateway/client.h"
 #include "daemon/gateway/curl_upstream.h"
 #include "daemon/gateway/exchange.h"
+#include "daemon/gateway/own_way.h"
 #include "daemon/gateway/scripted_upstream.h"
 
 namespace codexos::daemon {
@@ -40,6 +41,8 @@ class Gateway final : public ClientOwner {
   void accept(const std::string& task, Fd socket);
   /// All of its connections end, and what they use is settled.
   void drop(const std::string& task);
+  /// Of requests that go past it.
+  OwnWay& own_way() { return own_way_; }
 
   void on_request(ClientConnection& c, http::Request request) override;
   void on_drained(ClientConnection& c) override;
@@ -62,6 +65,7 @@ class Gateway final : public ClientOwner {
   std::unique_ptr<CurlUpstream> server_;
   ScriptedUpstream script_;
   Slots slots_;
+  OwnWay own_way_;
   std::map<const ClientConnection*, Client> clients_;
   std::map<std::string, size_t> connections_;  // of each task
   uint64_t next_exchange_ = 1;

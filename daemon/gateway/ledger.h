@@ -30,6 +30,7 @@ struct Charge {
   uint64_t input_cost_micros = 0;  // of that, for the input: what is left buys output
   uint64_t output_price = 0;       // micro-USD for a million output tokens
   bool priced = true;              // false: no price is known, and its owner allows that
+  bool countable = true;           // false: nobody can say what it uses
   /// Where providers.yaml would go with it when money gets short; empty: nowhere, or this is it.
   std::string downgrade;
 };

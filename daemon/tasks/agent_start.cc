@@ -148,6 +148,21 @@ class Adder {
     out_.record.auth = !key.empty() ? "key " + key : shared ? "login" : "none";
     out_.record.placeholders = shared ? !p_.login->tokens.empty() : place_.placeholders;
     if (key.empty() && !shared) out_.on_failure = no_login_note(p_);
+    return check_budget();
+  }
+
+  /// What is given as it is goes where nobody counts.
+  Status check_budget() {
+    const auto& b = create_.budget;
+    if (b.max_tokens == 0 && b.max_cost_micros == 0 && b.max_requests == 0) return {};
+    const auto& r = out_.record;
+    if (r.auth != "none" && !r.placeholders && !create_.models)
+      return Error{Code::invalid,
+                   "a budget is given, and what " + p_.name + " uses cannot be counted: its " +
+                       (r.auth == "login" ? "login" : r.auth) + " is in the task as it is",
+                   "without --net host and --key-for any; or the model gateway: --models"};
+    if (r.auth == "login" && b.max_cost_micros != 0)
+      out_.notes.push_back("a login has no price, so --max-cost stops nothing: --max-tokens does");
     return {};
   }
 

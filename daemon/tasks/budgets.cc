@@ -97,6 +97,11 @@ Result<uint64_t> room_for(const BudgetView& b, const Charge& c) {
   if (b.limits.max_requests != 0 && b.spent.requests + c.requests > b.limits.max_requests)
     return used_up(b, std::to_string(b.limits.max_requests) + " requests",
                    std::to_string(b.spent.requests), std::to_string(c.requests));
+  if (!c.countable && (b.limits.max_tokens != 0 || b.limits.max_cost_micros != 0))
+    return Error{Code::exhausted,
+                 "what a request to " + c.model + " of " + c.provider +
+                     " uses cannot be counted, and there is a budget of " + in_words(b),
+                 "codexos budget explain"};
   if (const uint64_t most = b.limits.max_tokens; most != 0) {
     const uint64_t taken = b.spent.tokens + c.max_input_tokens;
     if (taken + least > most)

@@ -15,6 +15,7 @@ class ModelService final : public InternalService {
   void accept(const std::string& task, Fd socket) override {
     gateway_->accept(task, std::move(socket));
   }
+  Metering& metering() override { return gateway_->own_way(); }
   void drop(const std::string& task) override { gateway_->drop(task); }
 
  private:

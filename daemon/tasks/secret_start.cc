@@ -145,7 +145,8 @@ void hold_keys(const Preset& preset, wire::TaskCreate& create, SecretParts& part
   for (const auto& [name, use] : preset.held) {
     const auto at = create.env.find(name);
     if (at == create.env.end() || at->second.size() < kMinRedacted) continue;
-    GivenPlaceholder given{name, make_placeholder(), {}, use.hosts, use.header};
+    GivenPlaceholder given{name,      make_placeholder(), {},
+                           use.hosts, use.header,         use.subscription.value_or(false)};
     const auto& more = create.key_for;
     given.hosts.insert(given.hosts.end(), more.begin(), more.end());
     const bool any = std::find(more.begin(), more.end(), kAnyHost) != more.end();

@@ -29,6 +29,7 @@ struct GivenPlaceholder {
   std::string sealed;              // hexadecimal (vault.h), for this task alone
   std::vector<std::string> hosts;  // rules
   std::string header;
+  bool subscription = false;  // no request costs
   template <class Self, class V>
   static void fields(Self& s, V& v) {
     v("secret", s.secret);
@@ -36,6 +37,7 @@ struct GivenPlaceholder {
     v("sealed", s.sealed);
     v("hosts", s.hosts);
     v("header", s.header);
+    v("subscription", s.subscription);
   }
 };
 

@@ -32,6 +32,7 @@ Result<Injection> injection_of_key(const GivenPlaceholder& given, const Placehol
   i.placeholder = given.placeholder;
   i.whole_word = true;
   i.header = given.header;
+  i.credential = given.subscription ? Credential::subscription : Credential::key;
   CODEXOS_ASSIGN(i.hosts, parse_net_rules(given.hosts));
   if (const auto at = from.keys.find(given.placeholder); at != from.keys.end()) {
     i.value = at->second.copy();
@@ -68,6 +69,7 @@ Status add_login(LoginTokens login, const PlaceholderSources& from, std::vector<
     i.value = std::move(t.value);
     i.whole_word = true;
     i.header = t.use.header;
+    i.credential = t.use.subscription.value_or(true) ? Credential::subscription : Credential::key;
     // A refresh token goes into no header.
     if (!t.use.hosts.empty())
       t.use.hosts.insert(t.use.hosts.end(), from.login_hosts.begin(), from.login_hosts.end());

@@ -65,6 +65,22 @@ run_agent() {
   timeout 200 "${command[@]}"
 }
 
+# What each needs to talk to a model at URL, in `options` of `run` and `extra` of its own.
+# shellcheck disable=SC2034
+options=() extra=()
+# claude_at URL
+# shellcheck disable=SC2034
+claude_at() { options=(-e "ANTHROPIC_BASE_URL=$1") extra=(--model any); }
+# codex_at URL PROVIDER-MEMBERS
+# shellcheck disable=SC2034
+codex_at() { options=() extra=(-m fake-1 -c model_provider=fake -c "model_providers.fake={name=\"fake\",base_url=\"$1/v1\",wire_api=\"responses\",$2}"); }
+# opencode_at URL OPTIONS: as a provider that its login may have a key of.
+# shellcheck disable=SC2034
+opencode_at() {
+  options=(-e "OPENCODE_CONFIG_CONTENT={\"provider\":{\"openrouter\":{\"npm\":\"@ai-sdk/openai-compatible\",\"name\":\"fake\",\"options\":{\"baseURL\":\"$1/v1\"$2},\"models\":{\"fake-1\":{\"name\":\"fake-1\"}}}},\"model\":\"openrouter/fake-1\"}")
+  extra=(--model openrouter/fake-1)
+}
+
 last() { codexos --json inspect 2>/dev/null | json "$1"; }
 
 # The job of the script: a file, a commit, an answer.

@@ -20,7 +20,7 @@ daemon/workspace|core daemon/trust
 daemon/ssh|core daemon/trust
 daemon/egress|core daemon/trust daemon/ssh
 daemon/agents|core
-daemon/gateway|core daemon/trust
+daemon/gateway|core daemon/trust daemon/ssh daemon/egress
 daemon/tasks|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/ssh daemon/egress daemon/agents daemon/gateway
 daemon/doctor|core daemon/sandbox
 daemon/api|core daemon/store daemon/trust daemon/sandbox daemon/workspace daemon/ssh daemon/egress daemon/agents daemon/gateway daemon/tasks daemon/doctor

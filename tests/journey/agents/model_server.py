@@ -12,7 +12,8 @@ A turn with "run" calls the agent's shell tool with that command; the turn is ch
 conversation holds, so a second conversation begins at the start. A request without tools (a title, a summary) gets a
 short text. Other turns: {"status": 402, "message": "..."} answers with an error of the API, {"hang": seconds} sends
 nothing for so long, {"truncate": true} breaks the stream off. Each turn counts 100 tokens in (20 of them cached) and
-10 out. Every request is a line of the log: path, credentials, number of tool results, the last thing that was said.
+10 out. Every request is a line of the log: path, credentials, number of tool results, the last thing that was said,
+the most tokens that it may answer.
 """
 import argparse
 import json
@@ -66,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
             request = json.loads(body or b"{}")
         except ValueError:
             request = {}
+        self.most = request.get("max_tokens") or request.get("max_output_tokens") or request.get("max_completion_tokens")
         path = self.path.split("?")[0]
         for end, speak in (("/messages", self.speak_messages), ("/responses", self.speak_responses), ("/chat/completions", self.speak_chat)):
             if path.endswith(end):
@@ -79,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.log is None:
             return
         line = {"path": self.path, "authorization": self.headers.get("authorization") or self.headers.get("x-api-key") or ""}
-        line.update(what)
+        line.update(what, most=getattr(self, "most", None))
         with self.lock, open(self.log, "a", encoding="utf-8") as f:
             f.write(json.dumps(line) + "\n")
 

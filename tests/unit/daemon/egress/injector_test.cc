@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "core/base/text.h"
+#include "daemon/egress/answers.h"
 #include "daemon/egress/http_guard.h"
 
 using namespace codexos;
@@ -266,4 +267,139 @@ TEST_CASE("tokens that no disk holds are used, and what cannot be understood goe
   for (const char* bad : {"", "x", "[]", "{}", R"({"data":{"access_token":"x"}})",
                           R"({"access_token":{"v":"x"}})", R"({"access_token":1})"})
     CHECK(!settle_exchange(*set, 0, bad).ok());
+}
+
+// ---- requests that may use a model
+
+namespace {
+/// Of one request at a time; leave is given by the test.
+struct FakeMetering final : Metering {
+  struct Call final : MeteredCall {
+    explicit Call(FakeMetering& o) : owner(o) {}
+    ~Call() override { owner.told += "gone;"; }
+    std::optional<Leave> take_leave() override { return std::exchange(owner.leave, std::nullopt); }
+    void on_head(int status, std::string_view type) override {
+      owner.told += std::to_string(status) + " " + std::string(type) + ";";
+    }
+    void on_body(std::string_view bytes) override { owner.told += std::string(bytes) + ";"; }
+    void on_end() override { owner.told += "end;"; }
+    FakeMetering& owner;
+  };
+  Result<bool> counts(const OwnRequest& r) override {
+    if (r.target == "/broken") return Error{Code::invalid, "providers.yaml:1: no", {}};
+    return r.target == "/v1/x";
+  }
+  std::unique_ptr<MeteredCall> ask(const OwnRequest& r, std::string body,
+                                   std::function<void()>) override {
+    asked += r.task + " " + r.method + " " + r.target + " " + body + ";";
+    return std::make_unique<Call>(*this);
+  }
+  std::optional<Leave> leave;
+  std::string asked, told;
+};
+
+struct MeteredSide {
+  FakeMetering metering;
+  std::string out;
+  Injector in{set_of(key_of("api.test")),
+              {"api.test", 443, true, "t1", [this]() -> Result<Metering*> { return &metering; }},
+              [](const char*, uint32_t, const std::string&) {}};
+  HttpGuard guard{"api.test"};
+  MeteredSide() {
+    guard.expect_https();
+    guard.watched_by(&in);
+  }
+  void feed(const std::string& bytes, size_t piece) {
+    for (size_t at = 0; at < bytes.size(); at += piece)
+      REQUIRE(guard.feed(std::string_view(bytes).substr(at, piece), out).ok());
+  }
+};
+const std::string kWithKey = "Authorization: Bearer " + kHeld + "\r\n";
+}  // namespace
+
+TEST_CASE("a request to a model is held until there is leave") {
+  const std::string sized =
+      get(kWithKey + "Content-Length: 5\r\n", "POST /v1/x HTTP/1.1") + "hello";
+  const std::string chunked =
+      get(kWithKey + "Transfer-Encoding: chunked\r\n", "POST /v1/x HTTP/1.1") +
+      "2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: t\r\n\r\n";
+  for (const std::string& request : {sized, chunked})
+    for (const size_t piece : {size_t{1}, size_t{7}, size_t{100'000}}) {
+      MeteredSide s;
+      s.feed(request + get("", "GET /next HTTP/1.1"), piece);
+      CHECK(s.metering.asked == "t1 POST /v1/x hello;");
+      CHECK(s.out.empty());
+      CHECK(s.guard.waits_for_watch());
+      CHECK_FALSE(s.in.take_leave(s.out));
+      s.metering.leave = Leave{true, "HELLO!", 0, ""};
+      REQUIRE(s.in.take_leave(s.out));
+      CHECK(has(s.out, kKey));
+      CHECK(has(s.out, "Content-Length: 6\r\n\r\nHELLO!"));
+      CHECK_FALSE(has(s.out, "chunked"));
+      CHECK_FALSE(has(s.out, "/next"));
+      REQUIRE(s.guard.go_on(s.out).ok());
+      CHECK(has(s.out, "GET /next"));
+      CHECK(s.in.asked().size() == 2);
+      Answers answers(s.in.asked(), {[]() { return nullptr; }, [](uint32_t) {},
+                                     [](std::string_view) { return Status(); }, nullptr});
+      std::string down;
+      REQUIRE(answers
+                  .feed("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nTransfer-Encoding: "
+                        "chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+                        down)
+                  .ok());
+      CHECK(s.metering.told == "200 a/b;ab;c;end;gone;");
+    }
+}
+
+TEST_CASE("a request to a model that gets no leave is not sent") {
+  MeteredSide s;
+  s.feed(get(kWithKey + "Content-Length: 2\r\n", "POST /v1/x HTTP/1.1") + "{}", 1 << 20);
+  s.metering.leave = Leave{false, "", 402, "{}"};
+  const auto leave = s.in.take_leave(s.out);
+  REQUIRE(leave);
+  CHECK(leave->status == 402);
+  CHECK(s.out.empty());
+  CHECK(s.metering.told == "gone;");
+  CHECK_FALSE(s.in.waits());
+  REQUIRE(s.guard.go_on(s.out).ok());
+  s.feed(get(kWithKey), 1 << 20);
+  CHECK(s.metering.asked == "t1 POST /v1/x {};t1 GET /v1/x ;");
+}
+
+TEST_CASE("what is not counted goes on at once; what cannot be told is refused") {
+  MeteredSide s;
+  s.feed(get(kWithKey, "GET /other HTTP/1.1"), 1 << 20);
+  CHECK(has(s.out, kKey));
+  CHECK(s.metering.asked.empty());
+  s.out.clear();
+  s.feed(get("", "GET /v1/x HTTP/1.1"), 1 << 20);  // without the value
+  CHECK(s.metering.asked.empty());
+  CHECK_FALSE(s.out.empty());
+  s.out.clear();
+  s.feed(get(kWithKey, "GET /broken HTTP/1.1"), 1 << 20);
+  CHECK(has(s.in.refused(), "providers.yaml:1"));
+  CHECK_FALSE(has(s.out, kKey));
+  MeteredSide up;
+  up.feed(get(kWithKey + "Upgrade: websocket\r\nConnection: Upgrade\r\n", "GET /v1/x HTTP/1.1"),
+          1 << 20);
+  CHECK(has(up.in.refused(), "websocket"));
+  CHECK(up.out.empty());
+}
+
+TEST_CASE("an answer that is cut short does not end well for who counts") {
+  for (const std::string body : {"Content-Length: 9\r\n\r\nabc",
+                                 "Transfer-Encoding: "
+                                 "chunked\r\n\r\n3\r\nabc\r\n"}) {
+    MeteredSide s;
+    s.feed(get(kWithKey), 1 << 20);
+    s.metering.leave = Leave{true, "", 0, ""};
+    REQUIRE(s.in.take_leave(s.out));
+    Answers answers(s.in.asked(), {[]() { return nullptr; }, [](uint32_t) {},
+                                   [](std::string_view) { return Status(); }, nullptr});
+    std::string down;
+    REQUIRE(answers.feed("HTTP/1.1 200 OK\r\n" + body, down).ok());
+    (void)answers.end(down);
+    CHECK(s.metering.told == "200 ;abc;gone;");
+  }
 }
