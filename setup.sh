@@ -31,6 +31,7 @@ libc-ares-dev|include/ares.h|1|resolves names
 libcurl4-openssl-dev|curl-config|2|speaks to model providers
 libidn2-dev|include/idn2.h|2|host names that are not ASCII
 zlib1g-dev|include/zlib.h|1|reads git objects
+libzstd-dev|include/zstd.h|2|reads what agents ask in that coding
 nlohmann-json3-dev|include/nlohmann/json.hpp|2|JSON
 libboost-dev|include/boost/beast/http.hpp|150|parses HTTP
 libgit2-dev|include/git2.h|12|reads git settings as git does; text diff and merge
@@ -63,6 +64,7 @@ zsh|zsh|15|its completion
 fish|fish|20|its completion
 tmux|tmux|2|a terminal that people use
 less|less|1|takes the whole of that terminal
+zstd|zstd|2|reads what codex sends to a model of the tests
 busybox-static|busybox|2|a static program inside a task
 musl-tools|musl-gcc|3|a musl program inside a task
 python3-jsonschema|lib/python3/dist-packages/jsonschema/__init__.py|2|what is printed against the schemas

@@ -188,6 +188,7 @@ std::optional<OwnRequest> Injector::model_request(const RequestHead& head,
                std::string(head.method),
                std::string(head.target),
                std::string(head.value("content-encoding")),
+               asked.upgrade,
                credential_};
   const auto metering = place_.metering();
   const Result<bool> counts = metering.ok() ? (*metering)->counts(r) : metering.error();
@@ -221,7 +222,8 @@ bool Injector::hold(const RequestHead& head, AskedRequest asked,
     if (compresses(f) ||
         std::find(std::begin(kNewly), std::end(kNewly), f.name) != std::end(kNewly))
       continue;
-    held.head.append(lines[i]).append("\r\n");
+    std::string& to = f.name == "content-encoding" ? held.coding : held.head;
+    to.append(lines[i]).append("\r\n");
   }
   held_ = std::move(held);
   return true;
@@ -230,7 +232,7 @@ bool Injector::hold(const RequestHead& head, AskedRequest asked,
 /// As it is now.
 void Injector::send_held(std::string& out) {
   Held held = *std::exchange(held_, std::nullopt);
-  out += held.head +
+  out += held.head + held.coding +
          "Accept-Encoding: identity\r\nContent-Length: " + std::to_string(held.body.size()) +
          "\r\n\r\n" + held.body;
   wipe(held.head);
@@ -288,6 +290,7 @@ std::optional<Leave> Injector::take_leave(std::string& out) {
   if (!leave) return leave;
   if (leave->granted) {
     held_->body = std::move(leave->body);
+    if (leave->plain) held_->coding.clear();
     send_held(out);
   } else {
     wipe(held_->head);

@@ -68,7 +68,8 @@ class Injector final : public RequestWatch {
   /// A request that is wanted whole, or that waits.
   struct Held {
     AskedRequest asked;
-    std::string head;  // without its length and its last line
+    std::string head;    // without its length, its coding and its last line
+    std::string coding;  // that line; empty: it has none
     std::string body;
     bool form = false;                // of an exchange: not JSON
     std::optional<OwnRequest> model;  // it may use one

@@ -31,6 +31,7 @@ struct OwnRequest {
   std::string method;
   std::string target;
   std::string encoding;  // Content-Encoding; empty: none
+  bool upgrade = false;  // to another protocol
   Credential credential = Credential::secret;
 };
 
@@ -38,6 +39,7 @@ struct OwnRequest {
 struct Leave {
   bool granted = false;
   std::string body;    // granted: what is sent, which may be less than what was asked for
+  bool plain = false;  // granted: it is not in its Content-Encoding any more
   int status = 0;      // else: the answer instead, in the caller's wire
   std::string answer;  // JSON
 };

@@ -7,11 +7,13 @@
 
 #include "core/base/clock.h"
 #include "daemon/gateway/charging.h"
+#include "daemon/gateway/coding.h"
 
 namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMaxAnswer = 64 << 20;  // of an answer that is no stream
+constexpr size_t kMaxText = 64 << 20;    // of a request that came in a coding
 constexpr size_t kMaxKept = 16 << 20;    // of a stream, in the record
 constexpr int64_t kFirstPauseMs = 500, kLongestPauseMs = 8'000, kLongestWaitMs = 60'000;
 
@@ -109,6 +111,12 @@ Exchange::~Exchange() {
 // ---- before the provider ----------------------------------------------------------------------
 
 void Exchange::start() {
+  if (const std::string_view coding = request_.headers.find("content-encoding"); is_coded(coding)) {
+    auto text = decode_body(coding, request_.body, kMaxText);
+    if (!text.ok()) return fail(ApiProblem::invalid, text.error().message);
+    request_.body = *std::move(text);
+    request_.headers.map.erase("content-encoding");
+  }
   auto parsed = parse_model_request(route_.endpoint, request_.body);
   if (!parsed.ok()) return fail(ApiProblem::invalid, parsed.error().message);
   parsed_ = *std::move(parsed);

@@ -8,11 +8,13 @@
 #include "core/base/clock.h"
 #include "core/base/text.h"
 #include "daemon/gateway/charging.h"
+#include "daemon/gateway/coding.h"
 
 namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMostAnswer = 64 << 20;  // of an answer that is no stream
+constexpr size_t kMostText = 64 << 20;    // of a request
 constexpr size_t kMostRecorded = 16 << 20;
 constexpr size_t kMostPathTold = 200;
 constexpr uint16_t kHttpsPort = 443;
@@ -93,20 +95,17 @@ std::optional<ModelRoute> endpoint_in(std::string_view path) {
   return std::nullopt;
 }
 
-std::string encoded_note(const std::string& encoding) {
-  return encoding.empty() || to_lower(encoding) == "identity" ? "" : encoding;
-}
-
 }  // namespace
 
 std::optional<OwnRoute> find_own_route(const Providers& all, const OwnRequest& r) {
-  if (r.method == "GET" || r.method == "HEAD" || r.method == "OPTIONS") return std::nullopt;
+  const bool reads = r.method == "GET" || r.method == "HEAD" || r.method == "OPTIONS";
+  if (reads && !r.upgrade) return std::nullopt;
   const std::string_view path = path_of(r.target);
   OwnRoute out;
   out.provider = provider_at(all, r, path);
   if (out.provider == nullptr && r.credential == Credential::secret) return std::nullopt;
   out.name = out.provider != nullptr ? out.provider->name : r.host;
-  if (has_any(path, kReadTwoWays)) return out;
+  if (r.upgrade || has_any(path, kReadTwoWays)) return out;
   if (const auto found = endpoint_in(path); found && r.method == found->method) {
     out.endpoint = found->endpoint;
     out.dialect = found->dialect;
@@ -171,13 +170,19 @@ class OwnWay::Call final : public MeteredCall {
   }
 
  private:
+  const std::string& text() const { return text_ ? *text_ : body_; }
   bool is_success() const { return status_ / 100 == 2; }
   bool is_subscription() const { return request_.credential == Credential::subscription; }
 
   /// What cannot be read is sent on as it is: the provider may understand more than we do.
   void read_request() {
-    if (!route_.endpoint || !encoded_note(request_.encoding).empty()) return;
-    auto parsed = parse_model_request(*route_.endpoint, body_);
+    if (!route_.endpoint) return;
+    if (is_coded(request_.encoding)) {
+      auto text = decode_body(request_.encoding, body_, kMostText);
+      if (!text.ok()) return;
+      text_ = *std::move(text);
+    }
+    auto parsed = parse_model_request(*route_.endpoint, text());
     if (parsed.ok()) parsed_ = *std::move(parsed);
   }
 
@@ -199,7 +204,7 @@ class OwnWay::Call final : public MeteredCall {
     const bool dear = parsed_ && !is_cheap_tier(parsed_->service_tier);
     price_ = is_subscription() || dear ? nullptr : price_row();
     if (parsed_) {
-      charge_ = charge_of(*parsed_, body_.size(), limits(), price_);
+      charge_ = charge_of(*parsed_, text().size(), limits(), price_);
     } else if (route_.endpoint) {
       charge_.max_input_tokens = kUnknownContext;
       charge_.max_output_tokens = charge_.least_output_tokens = kUnknownOutput * 4;
@@ -227,7 +232,9 @@ class OwnWay::Call final : public MeteredCall {
       grant_ = *std::move(grant);
       leave.granted = true;
       leave.body = edited();
-      if (route_.endpoint) meter_.emplace(*route_.endpoint, body_.size());
+      leave.plain = text_ && leave.body != *text_;
+      if (text_ && !leave.plain) leave.body = body_;
+      if (route_.endpoint) meter_.emplace(*route_.endpoint, text().size());
     } else {
       const bool used_up = grant.error().code == Code::exhausted;
       const ApiError e =
@@ -243,14 +250,14 @@ class OwnWay::Call final : public MeteredCall {
   }
 
   std::string edited() const {
-    if (!can_clamp()) return body_;
+    if (!can_clamp()) return text();
     RequestEdits edits;
     const uint64_t granted = std::min(grant_->max_output_tokens, charge_.max_output_tokens);
     if (granted < charge_.max_output_tokens)
       edits.max_output = std::max<uint64_t>(granted / parsed_->choices, 1);
     edits.limit_is_max_tokens =
         route_.provider == nullptr || route_.provider->output_limit == OutputLimit::max_tokens;
-    return edit_request(*parsed_, body_, edits);
+    return edit_request(*parsed_, text(), edits);
   }
 
   ModelUsage usage() const {
@@ -274,7 +281,7 @@ class OwnWay::Call final : public MeteredCall {
     r.endpoint = route_.endpoint ? name_of(*route_.endpoint) : std::string_view("other");
     r.provider = route_.name;
     r.model = r.asked_model = charge_.model;
-    r.request = body_;
+    r.request = text();
     r.status = status_;
     r.content_type = content_type_;
     r.response = answer_;
@@ -293,6 +300,7 @@ class OwnWay::Call final : public MeteredCall {
   OwnRoute route_;
   OwnRequest request_;
   std::string body_;
+  std::optional<std::string> text_;  // of a body in a coding
   std::function<void()> wake_;
   int64_t started_at_us_, started_us_, first_byte_us_ = 0;
   std::optional<ModelRequest> parsed_;  // nothing: it cannot be read

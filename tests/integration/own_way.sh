@@ -87,6 +87,12 @@ with_key clamped --max-tokens 2600 "$ask -d '${body/500/9000}' \$U/v1/messages"
 expect_eq "$out" 200 "$err $(last clamped '.events')"
 most=$(got messages .most)
 { [ "$most" -ge 1024 ] && [ "$most" -lt 2600 ]; } || fail "asked for $most"
+step 'also of a body in zstd, which is plain then'
+: >"$requests"
+coded=KLUv/QRYkQEAeyJtb2RlbCI6InNvbWUtMSIsIm1heF90b2tlbnMiOjkwMDAsIm1lc3NhZ2VzIjpbXX0DL8fi
+with_key coded --max-tokens 2600 "echo $coded | base64 -d >b; $ask -H 'Content-Encoding: zstd' --data-binary @b \$U/v1/messages"
+most=$(got messages .most)
+{ [ "$out" = 200 ] && [ "$most" -ge 1024 ] && [ "$most" -lt 2600 ]; } || fail "$out: asked for $most: $err"
 step 'many at once: never more than the cap'
 : >"$requests"
 with_key many --max-requests 5 "for i in \$(seq 24); do curl -sS --max-time 60 -o /dev/null -H \"X-Api-Key: \$FAKE_KEY\" -d '$body' \$U/v1/messages & done; wait"

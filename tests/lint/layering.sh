@@ -58,6 +58,7 @@ libnftnl/|daemon/sandbox
 libmnl/|daemon/sandbox
 ares.h|daemon/egress
 curl/|daemon/gateway
+zstd.h|daemon/gateway
 arpa/nameser.h|daemon/egress
 CLI/|cli/args.cc
 doctest|tests/unit

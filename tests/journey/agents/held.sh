@@ -3,7 +3,7 @@
 # The three real agents work with the key and with the login that their user has, against a model behind TLS, and none
 # of them has either: what is in their tasks are placeholders.
 # long
-# needs: node npm git python3 jq openssl
+# needs: node npm git python3 jq openssl zstd
 # timeout: 900
 # alone
 # shellcheck source=tests/journey/agents.sh
@@ -67,6 +67,21 @@ expect_ok codexos agent login-share codex
 model "$turns"
 codex_at "$url" requires_openai_auth=true
 works codex "Bearer sk-proj-$canary"
+
+# Its own endpoint takes WebSockets, which would hide what is used, and bodies in zstd.
+step 'codex with a subscription'
+b64url() { printf '%s' "$1" | base64 -w0 | tr '+/' '-_' | tr -d =; }
+claims='{"exp":4102444800,"email":"a@example.org","https://api.openai.com/auth":{"chatgpt_plan_type":"pro","chatgpt_account_id":"acc-1","chatgpt_user_id":"user-1"}}'
+jwt() { printf '%s.%s.%s' "$(b64url '{"alg":"RS256","typ":"JWT"}')" "$(b64url "$claims")" "$canary-$1"; }
+jq -n --arg a "$(jwt access)" --arg i "$(jwt ident)" --arg r "rt_0123456789abcdef_$canary" '{auth_mode: "chatgpt", OPENAI_API_KEY: null, last_refresh: (now | todate),
+  tokens: {id_token: $i, access_token: $a, refresh_token: $r, account_id: "acc-1"}}' >~/.codex/auth.json
+expect_ok codexos agent login-share codex
+model "$turns"
+# shellcheck disable=SC2034  # of works()
+options=() extra=(-m gpt-5.1-codex -c "openai_base_url=\"$url/v1\"" -c "chatgpt_base_url=\"$url/backend-api/\"")
+works codex "Bearer $(jwt access)"
+expect_hasnt "$(codexos --json events | jq -r 'select(.type == "agent.limit").text')" Reconnecting
+expect_eq "$(last '[.models.cost_micros, .agent.auth]|join(" ")')" '0 login'
 
 # It asks before it reads outside of its folder, also where nobody is, so it is told what to read in a way that it
 # does not see through.

@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         else:
             body = self.rfile.read(length)
+        if self.headers.get("Content-Encoding") == "zstd":
+            body = subprocess.run(["zstd", "-dcq"], input=body, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
         try:
             request = json.loads(body or b"{}")
         except ValueError:

@@ -319,23 +319,27 @@ const std::string kWithKey = "Authorization: Bearer " + kHeld + "\r\n";
 
 TEST_CASE("a request to a model is held until there is leave") {
   const std::string sized =
-      get(kWithKey + "Content-Length: 5\r\n", "POST /v1/x HTTP/1.1") + "hello";
+      get(kWithKey + "Content-Encoding: c\r\nContent-Length: 5\r\n", "POST /v1/x HTTP/1.1") +
+      "hello";
   const std::string chunked =
-      get(kWithKey + "Transfer-Encoding: chunked\r\n", "POST /v1/x HTTP/1.1") +
+      get(kWithKey + "Content-Encoding: c\r\nTransfer-Encoding: chunked\r\n",
+          "POST /v1/x HTTP/1.1") +
       "2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: t\r\n\r\n";
   for (const std::string& request : {sized, chunked})
     for (const size_t piece : {size_t{1}, size_t{7}, size_t{100'000}}) {
+      const bool plain = piece == 1;
       MeteredSide s;
       s.feed(request + get("", "GET /next HTTP/1.1"), piece);
       CHECK(s.metering.asked == "t1 POST /v1/x hello;");
       CHECK(s.out.empty());
       CHECK(s.guard.waits_for_watch());
       CHECK_FALSE(s.in.take_leave(s.out));
-      s.metering.leave = Leave{true, "HELLO!", 0, ""};
+      s.metering.leave = Leave{true, "HELLO!", plain, 0, ""};
       REQUIRE(s.in.take_leave(s.out));
       CHECK(has(s.out, kKey));
       CHECK(has(s.out, "Content-Length: 6\r\n\r\nHELLO!"));
       CHECK_FALSE(has(s.out, "chunked"));
+      CHECK(has(s.out, "Content-Encoding: c") == !plain);
       CHECK_FALSE(has(s.out, "/next"));
       REQUIRE(s.guard.go_on(s.out).ok());
       CHECK(has(s.out, "GET /next"));
@@ -355,7 +359,7 @@ TEST_CASE("a request to a model is held until there is leave") {
 TEST_CASE("a request to a model that gets no leave is not sent") {
   MeteredSide s;
   s.feed(get(kWithKey + "Content-Length: 2\r\n", "POST /v1/x HTTP/1.1") + "{}", 1 << 20);
-  s.metering.leave = Leave{false, "", 402, "{}"};
+  s.metering.leave = Leave{false, "", false, 402, "{}"};
   const auto leave = s.in.take_leave(s.out);
   REQUIRE(leave);
   CHECK(leave->status == 402);
@@ -393,7 +397,7 @@ TEST_CASE("an answer that is cut short does not end well for who counts") {
                                  "chunked\r\n\r\n3\r\nabc\r\n"}) {
     MeteredSide s;
     s.feed(get(kWithKey), 1 << 20);
-    s.metering.leave = Leave{true, "", 0, ""};
+    s.metering.leave = Leave{true, "", false, 0, ""};
     REQUIRE(s.in.take_leave(s.out));
     Answers answers(s.in.asked(), {[]() { return nullptr; }, [](uint32_t) {},
                                    [](std::string_view) { return Status(); }, nullptr});

@@ -10,7 +10,8 @@ namespace {
 
 OwnRequest own_request(std::string target, Credential credential = Credential::key,
                        std::string host = "api.anthropic.com", std::string method = "POST") {
-  return {"task-1", std::move(host), 443, std::move(method), std::move(target), "", credential};
+  return {"task-1", std::move(host), 443,       std::move(method), std::move(target),
+          "",       false,           credential};
 }
 
 /// "messages anthropic", "uncountable anthropic", "free".
@@ -84,6 +85,14 @@ TEST_CASE("which requests use a model on a way of their own") {
                                "chatgpt.com")) == "uncountable chatgpt.com");
   CHECK(route_text(own_request("/api/v1/chat/completions", Credential::key, "openrouter.ai")) ==
         "chat openrouter.ai");
+  SUBCASE("an upgrade") {
+    OwnRequest r = own_request("/v1/responses", Credential::subscription, "chatgpt.com", "GET");
+    CHECK(route_text(r) == "free");
+    r.upgrade = true;
+    CHECK(route_text(r) == "uncountable chatgpt.com");
+    r.credential = Credential::secret;
+    CHECK(route_text(r) == "free");
+  }
   SUBCASE("a secret of another kind, only at providers") {
     CHECK(route_text(own_request("/v1/responses", Credential::secret, "api.openai.com")) ==
           "responses openai");
