@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// api_load SOCKET PATH CONNECTIONS SECONDS: keep-alive connections that each ask for PATH again as
-// soon as they were answered. Prints requests a second, the median and the 95th percentile of an
-// answer in ms. Any answer but 200 is a failure.
+// api_load SOCKET PATH CONNECTIONS SECONDS [JSON]: keep-alive connections that each ask for PATH,
+// or post JSON there, again as soon as they were answered. Prints requests a second, the median and
+// the 95th percentile of an answer in ms. Any answer but 200 is a failure.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -52,11 +52,16 @@ bool is_whole(const std::string& answer) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) die("SOCKET PATH CONNECTIONS SECONDS");
+  if (argc != 5 && argc != 6) die("SOCKET PATH CONNECTIONS SECONDS [JSON]");
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
   std::strncpy(at.sun_path, argv[1], sizeof at.sun_path - 1);
-  const std::string request = "GET " + std::string(argv[2]) + " HTTP/1.1\r\nhost: codexos\r\n\r\n";
+  const std::string body = argc == 6 ? argv[5] : "";
+  const std::string posts = body.empty() ? ""
+                                         : "content-type: application/json\r\ncontent-length: " +
+                                               std::to_string(body.size()) + "\r\n";
+  const std::string request = std::string(body.empty() ? "GET " : "POST ") + argv[2] +
+                              " HTTP/1.1\r\nhost: codexos\r\n" + posts + "\r\n" + body;
   std::vector<Connection> all(std::strtoul(argv[3], nullptr, 10));
   const int poll = epoll_create1(EPOLL_CLOEXEC);
   for (auto& c : all) {
