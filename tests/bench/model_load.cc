@@ -2,8 +2,8 @@
 // Both ends of what the model gateway carries, for tests/bench/gateway.sh.
 //
 //   model_load serve FILE                  a provider of Chat Completions; writes its port to FILE
-//   model_load ask HOST PORT CONNECTIONS SECONDS     requests a second, p50 and p95 in ms
-//   model_load streams HOST PORT COUNT     opens streams, all at once, and reads each to its end
+//   model_load ask HOST PORT CONNECTIONS SECONDS [HEADER...]     requests a second, p50 and p95 in
+//   ms model_load streams HOST PORT COUNT     opens streams, all at once, and reads each to its end
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -42,13 +42,13 @@ void send_all(int fd, const std::string& bytes) {
     die("send");
 }
 
-std::string request(bool stream) {
+std::string request(bool stream, const std::string& headers = "") {
   const std::string body =
       std::string(R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"Hi."}])") +
       (stream ? R"(,"stream":true})" : "}");
   return "POST /v1/chat/completions HTTP/1.1\r\nhost: llm.codexos.internal\r\n"
          "content-type: application/json\r\ncontent-length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + body;
+         std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body;
 }
 
 /// Whether a request is whole.
@@ -162,10 +162,11 @@ struct Asker {
   std::string got;
 };
 
-int ask(const char* host, const char* port, int connections, double seconds) {
+int ask(const char* host, const char* port, int connections, double seconds,
+        const std::string& headers) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   std::vector<Asker> all(static_cast<size_t>(connections));
-  const std::string bytes = request(false);
+  const std::string bytes = request(false, headers);
   for (size_t i = 0; i < all.size(); ++i) {
     all[i].fd = dial(host, port);
     epoll_event e{EPOLLIN, {}};
@@ -242,8 +243,10 @@ int streams(const char* host, const char* port, int count) {
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "serve" && argc == 3) return serve(argv[2]);
-  if (what == "ask" && argc == 6)
-    return ask(argv[2], argv[3], std::atoi(argv[4]), std::atof(argv[5]));
+  std::string headers;
+  for (int i = 6; i < argc; ++i) headers += std::string(argv[i]) + "\r\n";
+  if (what == "ask" && argc >= 6)
+    return ask(argv[2], argv[3], std::atoi(argv[4]), std::atof(argv[5]), headers);
   if (what == "streams" && argc == 5) return streams(argv[2], argv[3], std::atoi(argv[4]));
   std::fprintf(stderr, "usage: model_load serve|ask|streams ...\n");
   return 2;
