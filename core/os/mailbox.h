@@ -22,10 +22,11 @@ class Mailbox {
   ~Mailbox();
   /// From any thread.
   void post(Letter letter);
+  /// What was posted is run now. In the thread of the loop.
+  void deliver();
 
  private:
   explicit Mailbox(Loop& loop) : loop_(loop) {}
-  void deliver();
 
   Loop& loop_;
   Fd wake_;

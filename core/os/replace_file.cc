@@ -12,6 +12,11 @@
 
 namespace codexos {
 
+Status sync_folder(const std::string& path) {
+  CODEXOS_ASSIGN(const Fd dir, open_file(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fsync(dir.get()) == 0 ? Status() : Status(errno_error("fsync " + path, errno));
+}
+
 Status replace_file(const std::string& path, std::string_view text, mode_t mode, std::string temp) {
   if (temp.empty()) temp = path + ".new";
   (void)unlink(temp.c_str());
@@ -21,9 +26,7 @@ Status replace_file(const std::string& path, std::string_view text, mode_t mode,
     CODEXOS_TRY(write_all(fd.get(), text));
     if (fsync(fd.get()) != 0) return errno_error("fsync " + temp, errno);
     if (rename(temp.c_str(), path.c_str()) != 0) return errno_error("rename to " + path, errno);
-    CODEXOS_ASSIGN(const Fd dir, open_file(parent_path(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fsync(dir.get()) != 0) return errno_error("fsync the folder of " + path, errno);
-    return {};
+    return sync_folder(parent_path(path));
   };
   auto s = write();
   if (!s.ok()) (void)unlink(temp.c_str());

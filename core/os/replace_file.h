@@ -16,4 +16,7 @@ namespace codexos {
 Status replace_file(const std::string& path, std::string_view text, mode_t mode,
                     std::string temp = {});
 
+/// What was renamed in it stays so after a loss of power.
+Status sync_folder(const std::string& path);
+
 }  // namespace codexos

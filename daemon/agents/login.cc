@@ -72,8 +72,7 @@ Result<std::string> read_plain(const std::string& path) {
   return out;
 }
 
-/// By a file of a name of its own in `folder`: not where a task could have put a link, nor in the
-/// place of a file that the user has.
+/// By a file of a name of its own in `folder`: not where a task could have put a link.
 Status put_file(const std::string& path, const std::string& folder, mode_t mode,
                 const std::string& text) {
   return replace_file(path, text, mode, folder + "/.codexos-" + make_secret(8));
@@ -246,7 +245,33 @@ class Sync {
   Status load() {
     CODEXOS_ASSIGN(const std::string text, read_file(dir_ + "/share.json"));
     CODEXOS_ASSIGN(share_, json::decode<Share>(text, json::Unknown::ignore));
-    return {};
+    return finish_own();
+  }
+
+  /// Beside the user's own file, while it is replaced.
+  std::string own_temp() const {
+    return parent_path(share_.file) + "/.codexos-" + name_of_file(share_.login);
+  }
+
+  /// What an earlier daemon, killed before it put that in its place, had written of new tokens: the
+  /// old ones may be worth nothing any more. Not when the user has changed the file since.
+  Status finish_own() {
+    const std::string temp = own_temp();
+    struct stat ours {
+    }, own{};
+    if (lstat(temp.c_str(), &ours) != 0) return {};
+    const auto text = read_plain(temp);
+    const bool whole = text.ok() && shared_part(share_.login, *text).ok();
+    const auto before = [](const timespec& a, const timespec& b) {
+      return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+    };
+    if (!whole || stat(share_.file.c_str(), &own) != 0 || before(ours.st_mtim, own.st_mtim)) {
+      if (unlink(temp.c_str()) != 0) return errno_error("unlink " + temp, errno);
+      return {};
+    }
+    if (rename(temp.c_str(), share_.file.c_str()) != 0)
+      return errno_error("rename to " + share_.file, errno);
+    return sync_folder(parent_path(share_.file));
   }
   Status save() {
     const std::string text = json::encode(share_);
@@ -314,8 +339,7 @@ class Sync {
   Status write_own(const Value& whole) {
     struct stat st {};
     if (stat(share_.file.c_str(), &st) != 0) return errno_error("stat " + share_.file, errno);
-    CODEXOS_TRY(put_file(share_.file, parent_path(share_.file), st.st_mode & 0700,
-                         json::dump_pretty(whole)));
+    CODEXOS_TRY(replace_file(share_.file, json::dump_pretty(whole), st.st_mode & 0700, own_temp()));
     share_.written_back_at_us = now_us();
     share_.trouble.clear();
     return {};

@@ -12,13 +12,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "core/base/binary.h"
 #include "core/base/clock.h"
 #include "core/base/path.h"
 #include "core/os/file.h"
+#include "core/os/replace_file.h"
 #include "daemon/trust/digest.h"
 
 namespace codexos::daemon {
@@ -286,19 +286,7 @@ Result<Base> record_base(const std::vector<Root>& roots, ObjectStore& objects,
 }
 
 Status write_base(const std::string& file, const Base& base) {
-  const std::string temp = file + ".new";
-  const auto write = [&]() -> Status {
-    CODEXOS_ASSIGN(const Fd fd, open_file(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    CODEXOS_TRY(write_all(fd.get(), to_binary(base)));
-    if (fsync(fd.get()) < 0) return errno_error("fsync " + temp, errno);
-    if (rename(temp.c_str(), file.c_str()) < 0) return errno_error("rename " + temp, errno);
-    CODEXOS_ASSIGN(const Fd dir, open_file(parent_path(file), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fsync(dir.get()) < 0) return errno_error("fsync " + parent_path(file), errno);
-    return {};
-  };
-  auto done = write();
-  if (!done.ok()) unlink(temp.c_str());
-  return done;
+  return replace_file(file, to_binary(base), 0600);
 }
 
 Result<Base> read_base(const std::string& file) {

@@ -16,6 +16,7 @@
 #include "core/base/clock.h"
 #include "core/base/path.h"
 #include "core/os/file.h"
+#include "core/os/replace_file.h"
 #include "daemon/trust/digest.h"
 #include "daemon/workspace/layers.h"
 
@@ -326,19 +327,7 @@ Status restore_snapshot(const SnapshotRoot& root, const ObjectStore& objects,
 }
 
 Status write_snapshot(const std::string& file, const Snapshot& s) {
-  const std::string temp = file + ".new";
-  const auto write = [&]() -> Status {
-    CODEXOS_ASSIGN(const Fd fd, open_file(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    CODEXOS_TRY(write_all(fd.get(), to_binary(s)));
-    if (fsync(fd.get()) < 0) return errno_error("fsync " + temp, errno);
-    if (rename(temp.c_str(), file.c_str()) < 0) return errno_error("rename " + temp, errno);
-    CODEXOS_ASSIGN(const Fd dir, open_file(parent_path(file), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fsync(dir.get()) < 0) return errno_error("fsync " + parent_path(file), errno);
-    return {};
-  };
-  auto done = write();
-  if (!done.ok()) unlink(temp.c_str());
-  return done;
+  return replace_file(file, to_binary(s), 0600);
 }
 
 Result<Snapshot> read_snapshot(const std::string& file) {
