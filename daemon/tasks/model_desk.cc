@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "daemon/gateway/model_log.h"
 #include "daemon/tasks/known_values.h"
@@ -11,6 +12,10 @@
 
 namespace codexos::daemon {
 namespace {
+
+/// A reservation that is settled waits so long for the next one, so that both are one commit: until
+/// then it counts in full, which is on the safe side.
+constexpr int64_t kSettleMs = 5;
 
 /// The relay's side of the answers: shut when the gateway goes.
 class ReplyBox {
@@ -75,9 +80,17 @@ class DeskKeys final : public Keys {
 }  // namespace
 
 Result<std::unique_ptr<ModelDesk>> ModelDesk::make(Loop& loop, const Vault& vault) {
-  std::unique_ptr<ModelDesk> desk(new ModelDesk(vault));
+  std::unique_ptr<ModelDesk> desk(new ModelDesk(loop, vault));
   CODEXOS_ASSIGN(desk->in_, Mailbox::make(loop, "model gateway"));
   return desk;
+}
+
+void ModelDesk::serve(Supervisor& supervisor) {
+  supervisor_ = &supervisor;
+  supervisor.settles_models([this] {
+    in_->deliver();
+    settle_all();
+  });
 }
 
 MakeModelSeams ModelDesk::seams(std::string tenant, const KnownValues& values) {
@@ -97,14 +110,25 @@ MakeModelSeams ModelDesk::seams(std::string tenant, const KnownValues& values) {
 void ModelDesk::reserve(const Charge& charge, std::function<void(Result<Grant>)> done) {
   in_->post([this, charge, done = std::move(done)] {
     if (supervisor_ == nullptr) return done(Error{Code::unavailable, "the daemon starts", {}});
+    settle_all();
     supervisor_->reserve_model(charge.task, charge, done);
   });
 }
 
 void ModelDesk::settle(uint64_t id, const ModelUsage& usage) {
   in_->post([this, id, usage] {
-    if (supervisor_ != nullptr) supervisor_->settle_model(id, usage);
+    settlements_.push_back({id, usage});
+    if (std::exchange(settles_soon_, true)) return;
+    loop_.after_ms(kSettleMs, "settle", [this] {
+      settles_soon_ = false;
+      settle_all();
+    });
   });
+}
+
+void ModelDesk::settle_all() {
+  for (const Settlement& s : std::exchange(settlements_, {}))
+    if (supervisor_ != nullptr) supervisor_->settle_model(s.id, s.usage);
 }
 
 void ModelDesk::find_key(const std::string& name, Keys::Done done) {

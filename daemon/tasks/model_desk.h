@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/os/loop.h"
 #include "core/os/mailbox.h"
@@ -23,7 +24,7 @@ class ModelDesk {
   /// Of the daemon's loop.
   static Result<std::unique_ptr<ModelDesk>> make(Loop& loop, const Vault& vault);
   /// Before the first task that uses models.
-  void serve(Supervisor& supervisor) { supervisor_ = &supervisor; }
+  void serve(Supervisor& supervisor);
 
   /// For make_model_service(); `tenant`: .../tenants/default, where records lie. This and `values`
   /// outlive it.
@@ -35,10 +36,19 @@ class ModelDesk {
   void find_key(const std::string& name, Keys::Done done);
 
  private:
-  explicit ModelDesk(const Vault& vault) : vault_(vault) {}
+  struct Settlement {
+    uint64_t id = 0;
+    ModelUsage usage;
+  };
+  ModelDesk(Loop& loop, const Vault& vault) : loop_(loop), vault_(vault) {}
+  void settle_all();
+
+  Loop& loop_;
   const Vault& vault_;
   Supervisor* supervisor_ = nullptr;
   std::unique_ptr<Mailbox> in_;
+  std::vector<Settlement> settlements_;  // not yet in the store
+  bool settles_soon_ = false;
 };
 
 }  // namespace codexos::daemon

@@ -151,6 +151,8 @@ class Supervisor {
   void reserve_model(const std::string& task, const Charge& asked,
                      std::function<void(Result<Grant>)> done);
   void settle_model(uint64_t id, const ModelUsage& usage);
+  /// `settle` calls settle_model() for all that is known by then: before a task's end is written.
+  void settles_models(std::function<void()> settle) { settle_models_ = std::move(settle); }
   /// The egress gets the secrets of all running tasks as the vault has them now. While that is
   /// locked, nobody here knows what tasks were given.
   void secrets_changed();
@@ -377,6 +379,7 @@ class Supervisor {
   Result<std::vector<Root>> changed_roots(const TaskRow& row) const;
 
   SupervisorParts p_;
+  std::function<void()> settle_models_;  // null: no task has models yet
   TrustStores trust_stores_;
   std::map<std::string, std::unique_ptr<Running>> tasks_;
   std::set<std::string> held_;

@@ -246,6 +246,7 @@ bool Supervisor::end_network_first(Running& r, const Ended& end) {
     Running* x = find_running(id);
     if (x == nullptr) return;
     x->network_ending = false;
+    if (settle_models_) settle_models_();
     if (auto& net = x->row.task.net) {
       net->bytes_in = net->bytes_in.value_or(0) + totals.bytes_in;
       net->bytes_out = net->bytes_out.value_or(0) + totals.bytes_out;
