@@ -12,6 +12,7 @@
 
 #include "cli/values.h"
 #include "core/base/quote.h"
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
 #include "core/os/file.h"
 #include "core/os/socket.h"
@@ -29,23 +30,6 @@ struct AgentKey {
   std::string text;  // type and base64
   std::string comment;
 };
-
-uint32_t number_at(std::string_view s) {
-  uint32_t n = 0;
-  for (size_t i = 0; i < kNumber; ++i) n = n << 8 | static_cast<uint8_t>(s[i]);
-  return n;
-}
-
-/// False: it is not there. Else `from` loses it.
-bool take_string(std::string_view& from, std::string_view& out) {
-  if (from.size() < kNumber) return false;
-  const size_t size = number_at(from);
-  from.remove_prefix(kNumber);
-  if (size > from.size()) return false;
-  out = from.substr(0, size);
-  from.remove_prefix(size);
-  return true;
-}
 
 Result<std::string> read_exactly(int fd, size_t size) {
   std::string out;
@@ -69,18 +53,17 @@ std::string shown_comment(std::string_view comment) {
 
 Result<std::vector<AgentKey>> parse_keys(std::string_view answer) {
   const Error strange{Code::unavailable, "your SSH agent's answer cannot be read", {}};
-  if (answer.size() < 1 + kNumber || answer[0] != kIdentitiesAnswer) return strange;
-  uint32_t count = number_at(answer.substr(1));
-  answer.remove_prefix(1 + kNumber);
+  SshReader all(answer);
+  if (all.byte() != kIdentitiesAnswer) return strange;
   std::vector<AgentKey> out;
-  for (; count > 0; --count) {
-    std::string_view blob, comment, type;
-    if (!take_string(answer, blob) || !take_string(answer, comment)) return strange;
-    std::string_view inner = blob;
-    if (!take_string(inner, type)) return strange;
+  for (uint32_t count = all.number(); count > 0; --count) {
+    const std::string_view blob = all.string(), comment = all.string();
+    SshReader inner(blob);
+    const std::string_view type = inner.string();
+    if (!all.ok() || !inner.ok()) return strange;
     out.push_back({std::string(type) + " " + to_base64(blob), shown_comment(comment)});
   }
-  return out;
+  return all.ok() ? Result<std::vector<AgentKey>>(std::move(out)) : strange;
 }
 
 Result<std::vector<AgentKey>> ask_agent(const std::string& path) {
@@ -91,9 +74,10 @@ Result<std::vector<AgentKey>> ask_agent(const std::string& path) {
   setsockopt(fd->get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   CODEXOS_TRY(write_all(fd->get(), std::string{0, 0, 0, 1, kRequestIdentities}));
   CODEXOS_ASSIGN(const std::string size, read_exactly(fd->get(), kNumber));
-  if (number_at(size) > kMaxAnswer)
+  const uint32_t length = SshReader(size).number();
+  if (length > kMaxAnswer)
     return Error{Code::unavailable, "your SSH agent's answer is too long", {}};
-  CODEXOS_ASSIGN(const std::string answer, read_exactly(fd->get(), number_at(size)));
+  CODEXOS_ASSIGN(const std::string answer, read_exactly(fd->get(), length));
   return parse_keys(answer);
 }
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "core/base/ssh_wire.h"
 #include "daemon/trust/ssh_signature.h"
-#include "daemon/trust/ssh_wire.h"
 
 namespace codexos::daemon {
 namespace {

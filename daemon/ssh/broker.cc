@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "core/base/log.h"
-#include "daemon/trust/ssh_wire.h"
+#include "core/base/ssh_wire.h"
 
 namespace codexos::daemon {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
 #include "daemon/trust/ssh_signature.h"
-#include "daemon/trust/ssh_wire.h"
 
 namespace codexos::daemon {
 namespace {

@@ -9,13 +9,13 @@
 
 #include "core/base/path.h"
 #include "core/base/quote.h"
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
 #include "core/os/file.h"
 #include "core/os/socket.h"
 #include "core/policy/net_rules.h"
 #include "daemon/ssh/known_hosts.h"
 #include "daemon/trust/ssh_signature.h"
-#include "daemon/trust/ssh_wire.h"
 
 namespace codexos::daemon {
 namespace {

@@ -11,8 +11,8 @@
 #include <memory>
 
 #include "core/base/error.h"
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
-#include "daemon/trust/ssh_wire.h"
 
 namespace codexos::daemon {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
-#include "daemon/trust/ssh_wire.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace codexos;

@@ -4,8 +4,8 @@
 // a signature by the task's key, holds the session's id, and never comes where nothing was bound.
 #include "daemon/ssh/agent_session.h"
 
+#include "core/base/ssh_wire.h"
 #include "core/base/text.h"
-#include "daemon/trust/ssh_wire.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace codexos;

@@ -3,9 +3,10 @@
 
 #include <doctest/doctest.h>
 
-#include "daemon/trust/ssh_wire.h"
+#include "core/base/ssh_wire.h"
 #include "tests/unit/daemon/ssh/vectors.h"
 
+using namespace codexos;
 using namespace codexos::daemon;
 using namespace ssh_vectors;
 

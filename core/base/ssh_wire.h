@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace codexos::daemon {
+namespace codexos {
 
 class SshReader {
  public:
@@ -48,4 +48,4 @@ inline void put_ssh_string(std::string& out, std::string_view bytes) {
   out += bytes;
 }
 
-}  // namespace codexos::daemon
+}  // namespace codexos
