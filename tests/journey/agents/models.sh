@@ -14,7 +14,7 @@ agent_home opencode "$opencode_package" local
 repo
 mkdir -p ~/.config/codexos
 cat >~/.config/codexos/providers.yaml <<'Y'
-providers: [{name: demo, wires: [scripted], models: ["*"], script: script.yaml}]
+providers: [{name: demo, wires: [scripted], models: ["*"], script: script.yaml, prices: [{model: "*", input: 1, cached_input: 0.5, output: 2}]}]
 Y
 cat >~/.config/codexos/script.yaml <<'Y'
 turns:
@@ -36,6 +36,9 @@ does_the_job() {
   expect_has "$out" '+made by an agent'
   expect_has "$(cat "$CODEXOS_HOME/tenants/default/tasks/$(last .id)/model.log")" '"provider":"demo"'
   expect_eq "$(last '.agent.usage | "\(.input_tokens) \(.cached_input_tokens) \(.output_tokens)"')" '200 40 20'
+  # What was recorded and charged is what the model says that it used: 80 + 20 cached in, 10 out, 110 micro-dollars.
+  expect_eq "$(last '.models|[.requests >= 2, .input_tokens == .requests * 100, .cached_input_tokens == .requests * 20, .output_tokens == .requests * 10, .cost_micros == .requests * 110, .estimated]|join(" ")')" 'true true true true true 0'
+  expect_eq "$(codexos --json budget explain "$(last .id)" | jq '[.charges[].cost_micros] | add')" "$(last .models.cost_micros)"
   expect_ok codexos discard
 }
 does_the_job claude -e "ANTHROPIC_BASE_URL=$url" -e ANTHROPIC_API_KEY=none -- --model any
