@@ -37,6 +37,7 @@ struct Share {
   int64_t written_back_at_us = 0;
   std::string agreed;                               // a hash of what both sides held
   std::string trouble;                              // why the last change was not carried
+  std::string replacing;                            // a hash of the user's own file meanwhile
   std::map<std::string, std::string> placeholders;  // of login.tokens
   template <class Self, class V>
   static void fields(Self& s, V& v) {
@@ -47,12 +48,16 @@ struct Share {
     v("written_back_at_us", s.written_back_at_us);
     v("agreed", s.agreed);
     v("trouble", s.trouble);
+    v("replacing", s.replacing);
     v("placeholders", s.placeholders);
   }
 };
 
 std::string folder_of(const std::string& state_home, const std::string& agent) {
   return state_home + "/logins/" + agent;
+}
+std::string hash_of_text(const std::string& text) {
+  return to_hex(fnv1a(text)) + "-" + std::to_string(text.size());
 }
 std::string name_of_file(const PresetLogin& login) {
   return login.file.substr(login.file.rfind('/') + 1);
@@ -168,9 +173,13 @@ Result<Value> with_tokens(Value written, const Value& own, const Share& share) {
   return written;
 }
 
-std::string hash_of(const Value& v) {
-  const std::string text = json::dump(v);
-  return to_hex(fnv1a(text)) + "-" + std::to_string(text.size());
+std::string hash_of(const Value& v) { return hash_of_text(json::dump(v)); }
+
+/// Beside the user's own file, while it is replaced. Whoever shares the same file under another
+/// name has another one.
+std::string own_temp(const Share& share, const std::string& dir) {
+  return parent_path(share.file) + "/.codexos-" + to_hex(fnv1a(dir)) + "-" +
+         name_of_file(share.login);
 }
 
 /// Below 0: a is older; 0: it cannot be told.
@@ -248,31 +257,24 @@ class Sync {
     return finish_own();
   }
 
-  /// Beside the user's own file, while it is replaced.
-  std::string own_temp() const {
-    return parent_path(share_.file) + "/.codexos-" + name_of_file(share_.login);
+  /// What an earlier daemon, killed before it put that in its place, had written of new tokens: the
+  /// old ones may be worth nothing any more. Not when the user has another file since.
+  Status finish_own() {
+    if (share_.replacing.empty()) return {};
+    const std::string temp = own_temp(share_, dir_);
+    const auto text = read_plain(temp), own = read_plain(share_.file);
+    const bool whole = text.ok() && shared_part(share_.login, *text).ok();
+    if (whole && own.ok() && hash_of_text(*own) == share_.replacing) {
+      if (rename(temp.c_str(), share_.file.c_str()) != 0)
+        return errno_error("rename to " + share_.file, errno);
+      CODEXOS_TRY(sync_folder(parent_path(share_.file)));
+    } else if (unlink(temp.c_str()) != 0 && errno != ENOENT) {
+      return errno_error("unlink " + temp, errno);
+    }
+    share_.replacing.clear();
+    return save();
   }
 
-  /// What an earlier daemon, killed before it put that in its place, had written of new tokens: the
-  /// old ones may be worth nothing any more. Not when the user has changed the file since.
-  Status finish_own() {
-    const std::string temp = own_temp();
-    struct stat ours {
-    }, own{};
-    if (lstat(temp.c_str(), &ours) != 0) return {};
-    const auto text = read_plain(temp);
-    const bool whole = text.ok() && shared_part(share_.login, *text).ok();
-    const auto before = [](const timespec& a, const timespec& b) {
-      return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
-    };
-    if (!whole || stat(share_.file.c_str(), &own) != 0 || before(ours.st_mtim, own.st_mtim)) {
-      if (unlink(temp.c_str()) != 0) return errno_error("unlink " + temp, errno);
-      return {};
-    }
-    if (rename(temp.c_str(), share_.file.c_str()) != 0)
-      return errno_error("rename to " + share_.file, errno);
-    return sync_folder(parent_path(share_.file));
-  }
   Status save() {
     const std::string text = json::encode(share_);
     if (text == saved_) return {};
@@ -339,7 +341,12 @@ class Sync {
   Status write_own(const Value& whole) {
     struct stat st {};
     if (stat(share_.file.c_str(), &st) != 0) return errno_error("stat " + share_.file, errno);
-    CODEXOS_TRY(replace_file(share_.file, json::dump_pretty(whole), st.st_mode & 0700, own_temp()));
+    CODEXOS_ASSIGN(const std::string before, read_plain(share_.file));
+    share_.replacing = hash_of_text(before);
+    CODEXOS_TRY(save());
+    CODEXOS_TRY(replace_file(share_.file, json::dump_pretty(whole), st.st_mode & 0700,
+                             own_temp(share_, dir_)));
+    share_.replacing.clear();
     share_.written_back_at_us = now_us();
     share_.trouble.clear();
     return {};
@@ -396,6 +403,8 @@ Status revoke_login(const std::string& state_home, const std::string& agent) {
   if (access(dir.c_str(), F_OK) != 0)
     return Error{Code::not_found, "the login of " + agent + " is not shared",
                  "codexos agent login-share --list"};
+  if (const auto share = load_share(state_home, agent); share.ok())
+    (void)unlink(own_temp(*share, dir).c_str());
   // First what makes it a share: who looks meanwhile sees none.
   if (unlink((dir + "/share.json").c_str()) != 0 && errno != ENOENT)
     return errno_error("unlink " + dir + "/share.json", errno);

@@ -305,7 +305,7 @@ Status Answers::feed(std::string_view bytes, std::string& out) {
 Status Answers::end(std::string& out) {
   // Tokens of an answer that was cut short are not known, and nothing of it is passed on.
   if (held_ && state_ != State::rest) return no_http("it was cut short");
-  if (state_ != State::rest) metered_.reset();  // cut short: its end settles it
+  if (metered_ && state_ != State::rest) std::exchange(metered_, nullptr)->on_cut();
   if (state_ == State::chunk) state_ = State::chunk_size;
   return finish_body(out);
 }

@@ -193,7 +193,7 @@ void Connection::begin_tls() {
   tls_ = std::make_unique<TlsRelay>(
       *std::move(client), client_.get(),
       TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller(), treatment_.task,
-                      treatment_.metering, [this] { move_soon(); }});
+                      treatment_.metering, [this] { move_soon(); }, treatment_.held});
   end_in_ms(kTlsMs);
   if (server_) reach_by_tls();
 }

@@ -172,8 +172,9 @@ void Egress::change(const std::string& task, NetPolicyPtr policy) {
   post([task, policy = std::move(policy)](Thread& t) {
     const auto it = t.tasks.find(task);
     if (it == t.tasks.end()) return;
+    const bool had_models = it->second->has_models();
     it->second->change(policy);
-    if (!policy->models && t.models) t.models->drop(task);
+    if (had_models && !policy->models && t.models) t.models->drop(task);
   });
 }
 

@@ -41,10 +41,29 @@ bool has_stray_ending(std::string_view text) {
   return false;
 }
 
+bool frames_messages(std::string_view name) {
+  return name == "host" || name == "content-length" || name == "transfer-encoding";
+}
+
+/// What servers and gateways take for a field that says where a message ends, or take away.
+Status check_framing(const RequestHead& h) {
+  for (const HttpField& f : h.fields) {
+    std::string name = f.name;
+    std::replace(name.begin(), name.end(), '_', '-');
+    if (name != f.name && frames_messages(name))
+      return denied("a header that may be read as " + name);
+    if (f.name != "connection") continue;
+    for (const char* field : {"host", "content-length", "transfer-encoding", "authorization"})
+      if (lists_token(f.value, field))
+        return denied(std::string("a Connection header that takes ") + field + " away");
+  }
+  return {};
+}
+
 /// A server that takes trailers for headers (RFC 9110, 6.5.1) would see another host, or end.
 bool belongs_into_head(std::string_view line) {
   const std::string name = to_lower(line.substr(0, line.find_first_of(": \t\r")));
-  return name == "host" || name == "content-length" || name == "transfer-encoding";
+  return frames_messages(name);
 }
 
 Status parse_request_line(std::string_view line, RequestHead& h) {
@@ -178,6 +197,7 @@ Status HttpGuard::on_head(std::string_view head, std::string& out) {
     request_line = false;
   }
   if (request_line) return denied("a broken request line");
+  CODEXOS_TRY(check_framing(h));
   CODEXOS_TRY(check_target(h));
   const size_t hosts = h.count("host");
   if (hosts > 1 || (hosts == 0 && h.version == "HTTP/1.1"))
@@ -272,6 +292,9 @@ Status HttpGuard::step(std::string_view& bytes, std::string& out) {
         state_ = State::head;
       } else if (belongs_into_head(kept_)) {
         return denied("a field behind the body that belongs into the head");
+      } else if (RequestHead trailer;
+                 !parse_field(std::string_view(kept_).substr(0, kept_.size() - 2), trailer).ok()) {
+        return denied("a broken line behind a body in chunks");
       } else if ((trailer_bytes_ += kept_.size()) > kMaxHead) {
         return denied("trailers of more than 64 KiB");
       }

@@ -16,7 +16,7 @@ constexpr std::string_view kBasic = "basic ";
 constexpr size_t kMaxNameTold = 64;
 constexpr size_t kLengthDigits = 5;
 constexpr size_t kMaxExchange = 64 << 10;      // of a request for tokens
-constexpr size_t kMaxModelRequest = 64 << 20;  // to a model
+constexpr size_t kMaxModelRequest = 32 << 20;  // to a model
 
 /// Fields that would let the answer be compressed. (WebSocket: permessage-deflate, RFC 7692.)
 constexpr std::string_view kCompressing[] = {"accept-encoding", "te", "sec-websocket-extensions"};
@@ -74,6 +74,11 @@ bool is_below_path(std::string_view target, std::string_view prefix) {
 
 Injector::Injector(InjectionSetPtr set, Place place, Tell tell)
     : set_(std::move(set)), place_(std::move(place)), tell_(std::move(tell)) {
+  const auto here = [this](const Injection& i) {
+    return i.credential != Credential::secret &&
+           match_name(i.hosts, place_.name, place_.port) != nullptr;
+  };
+  if (set_) of_models_ = std::any_of(set_->all().begin(), set_->all().end(), here);
   if (set_)
     body_.emplace(set_->placeholders(), [this](uint32_t secret) {
       tell_("misplaced", secret, "behind the head of a request");
@@ -133,7 +138,7 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
   asked.head = head.method == "HEAD";
   asked.upgrade = head.count("upgrade") != 0;
   if (set_) values_ = set_->values();
-  credential_ = Credential::secret;
+  credential_.reset();
   std::vector<std::string> lines;
   for (const HttpField& f : head.fields) {
     std::string line(f.line);
@@ -141,7 +146,8 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
     if (set_ && put_in(head, f, line, done)) {
       asked.with_value = true;
       for (const uint32_t n : done) {
-        credential_ = std::max(credential_, set_->all()[n].credential);
+        const Credential of = set_->all()[n].credential;
+        credential_ = credential_.value_or(of) == of ? of : Credential::key;
         tell_("used", n, "in header " + f.name);
       }
     }
@@ -149,7 +155,9 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
     lines.push_back(std::move(line));
   }
   if (set_) look_at_line(head.line, {}, head, nullptr);
-  if (hold(head, asked, lines) || !refused_.empty()) {
+  if (smuggles(head))
+    refused_ = "a body with " + std::string(head.method) + ", to a host of models";
+  if (!refused_.empty() || hold(head, asked, lines) || !refused_.empty()) {
     for (std::string& line : lines) wipe(line);
     return;
   }
@@ -164,6 +172,19 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
 }
 
 // ---- requests that are held --------------------------------------------------------------------
+
+/// Some servers take the body of such a request for the next request, which then is another one
+/// than we see.
+bool Injector::smuggles(const RequestHead& head) const {
+  if (!set_ || !place_.tls || !place_.metering) return false;
+  const bool bodiless = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
+  const std::string_view length = head.value("content-length");
+  const bool has_body = head.count("transfer-encoding") != 0 || (!length.empty() && length != "0");
+  if (!bodiless || !has_body) return false;
+  if (of_models_) return true;
+  const auto metering = place_.metering();
+  return metering.ok() && (*metering)->serves_models(place_.name, place_.port);
+}
 
 bool Injector::is_exchange(const RequestHead& head, AskedRequest& asked) const {
   if (head.method != "POST") return false;
@@ -182,14 +203,24 @@ bool Injector::is_exchange(const RequestHead& head, AskedRequest& asked) const {
 std::optional<OwnRequest> Injector::model_request(const RequestHead& head,
                                                   const AskedRequest& asked) {
   if (!asked.with_value || !place_.metering) return std::nullopt;
-  OwnRequest r{place_.task,
-               place_.name,
-               place_.port,
-               std::string(head.method),
-               std::string(head.target),
-               std::string(head.value("content-encoding")),
-               asked.upgrade,
-               credential_};
+  OwnRequest r;
+  r.task = place_.task;
+  r.host = place_.name;
+  r.port = place_.port;
+  r.method = std::string(head.method);
+  // Whoever has a body, or asks for another method, may be served as one that has been posted.
+  static constexpr std::string_view kPosts[] = {
+      "content-length", "transfer-encoding", "x-http-method-override", "x-method-override",
+      "x-http-method",  "x-original-url",    "x-rewrite-url"};
+  const auto posts = [&head](std::string_view name) {
+    return head.count(name) != 0 && (name != "content-length" || head.value(name) != "0");
+  };
+  const bool by_query = head.target.find("_method=") != std::string_view::npos;
+  if (by_query || std::any_of(std::begin(kPosts), std::end(kPosts), posts)) r.method = "POST";
+  r.target = std::string(head.target);
+  r.encoding = std::string(head.value("content-encoding"));
+  r.upgrade = asked.upgrade;
+  r.credential = credential_.value_or(Credential::secret);
   const auto metering = place_.metering();
   const Result<bool> counts = metering.ok() ? (*metering)->counts(r) : metering.error();
   if (!counts.ok())
@@ -213,6 +244,7 @@ bool Injector::hold(const RequestHead& head, AskedRequest asked,
   }
   expects_continue_ = to_lower(head.value("expect")) == "100-continue";
   held.asked = std::move(asked);
+  held.room = std::make_shared<HeldRoom>(place_.held);
   held.form = to_lower(head.value("content-type")).find("json") == std::string::npos;
   held.head.append(head.line).append("\r\n");
   static constexpr std::string_view kNewly[] = {"content-length", "transfer-encoding", "trailer",
@@ -264,7 +296,8 @@ void Injector::on_body(std::string_view bytes, std::string& out) {
     return;
   }
   if (held_->too_large) return;
-  held_->too_large = held_->body.size() + bytes.size() > kMaxModelRequest;
+  held_->too_large =
+      held_->body.size() + bytes.size() > kMaxModelRequest || !held_->room->take(bytes.size());
   if (held_->too_large)
     wipe(held_->body);
   else
@@ -275,10 +308,11 @@ void Injector::on_whole(std::string& out) {
   if (!held_->model) return release_exchange(out);
   if (body_) body_->look(held_->body);
   if (held_->too_large) {
-    refused_ = "a request to a model of more than 64 MiB";
+    refused_ = "a request to a model of more than 32 MiB, or too many that wait";
     wipe(held_->head);
     return held_.reset();
   }
+  held_->model->room = std::move(held_->room);
   const auto metering = place_.metering();
   held_->asked.metered = (*metering)->ask(*held_->model, std::move(held_->body), place_.wake);
   held_->body.clear();

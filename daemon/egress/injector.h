@@ -45,6 +45,7 @@ class Injector final : public RequestWatch {
     std::string task = {};
     FindMetering metering = {};       // null: nothing is counted
     std::function<void()> wake = {};  // there is a leave to take
+    HeldBytesPtr held = {};           // of the task; null: not bounded
   };
 
   /// `set` may be null: then it only notes what was asked.
@@ -71,10 +72,12 @@ class Injector final : public RequestWatch {
     std::string head;    // without its length, its coding and its last line
     std::string coding;  // that line; empty: it has none
     std::string body;
+    std::shared_ptr<HeldRoom> room;
     bool form = false;                // of an exchange: not JSON
     std::optional<OwnRequest> model;  // it may use one
     bool too_large = false;
   };
+  bool smuggles(const RequestHead& head) const;
   bool is_exchange(const RequestHead& head, AskedRequest& asked) const;
   std::optional<OwnRequest> model_request(const RequestHead& head, const AskedRequest& asked);
   bool hold(const RequestHead& head, AskedRequest asked, const std::vector<std::string>& lines);
@@ -92,9 +95,10 @@ class Injector final : public RequestWatch {
   InjectedValuesPtr values_;  // of the request that is looked at
   AskedQueue asked_;
   std::optional<Held> held_;
-  Credential credential_ = Credential::secret;  // that was put into the head that is looked at
+  std::optional<Credential> credential_;  // that was put into the head that is looked at
   std::string refused_;
   bool expects_continue_ = false;
+  bool of_models_ = false;  // an agent's key or login is put in here
   std::optional<Redactor::Stream> body_;
 };
 

@@ -11,12 +11,38 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 
 namespace codexos::daemon {
 
-/// What a secret is that a request carries. Of several the last one counts.
+/// How many bytes of requests are held for a task, over all of its connections.
+using HeldBytesPtr = std::shared_ptr<size_t>;
+/// The part of one request, for as long as this lives.
+class HeldRoom {
+ public:
+  static constexpr size_t kMost = 256 << 20;  // of a task
+  explicit HeldRoom(HeldBytesPtr all) : all_(std::move(all)) {}
+  HeldRoom(const HeldRoom&) = delete;
+  HeldRoom& operator=(const HeldRoom&) = delete;
+  ~HeldRoom() {
+    if (all_) *all_ -= mine_;
+  }
+  /// False: there is none.
+  bool take(size_t n) {
+    if (all_ && *all_ + n > kMost) return false;
+    mine_ += n;
+    if (all_) *all_ += n;
+    return true;
+  }
+
+ private:
+  HeldBytesPtr all_;
+  size_t mine_ = 0;
+};
+
+/// What a secret is that a request carries. Two of different kinds are a key.
 enum class Credential {
   secret,        // of whatever
   subscription,  // of an agent, for its models: paid, but not by the request
@@ -33,6 +59,7 @@ struct OwnRequest {
   std::string encoding;  // Content-Encoding; empty: none
   bool upgrade = false;  // to another protocol
   Credential credential = Credential::secret;
+  std::shared_ptr<HeldRoom> room;  // of its body; null: not bounded
 };
 
 /// What becomes of a request that was held.
@@ -55,11 +82,15 @@ class MeteredCall {
   /// Of the body, without what frames chunks.
   virtual void on_body(std::string_view bytes) = 0;
   virtual void on_end() = 0;
+  /// The server has broken it off.
+  virtual void on_cut() = 0;
 };
 
 class Metering {
  public:
   virtual ~Metering() = default;
+  /// Whether models are there, whoever asks.
+  virtual bool serves_models(std::string_view host, uint16_t port) = 0;
   /// Whether it may use a model. Error: it cannot be told, so it must not be sent.
   virtual Result<bool> counts(const OwnRequest& request) = 0;
   /// `wake` is called when there is a leave to take, maybe from within.

@@ -303,6 +303,7 @@ Treatment RelayTask::treatment_of(const DialTarget& target) const {
   t.leaves = leaves_;
   t.task = id_;
   t.metering = metering_;
+  t.held = held_;
   if (target.name.empty()) return t;
   t.bound = t.injections && t.injections->binds(target.name, target.port);
   t.terminate = terminates(policy_->rules, target.name, target.port);

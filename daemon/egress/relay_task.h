@@ -59,6 +59,7 @@ class RelayTask final : public ConnectionOwner {
   /// Serves these instead of what it had before (a second helper, an adopted task: more than once).
   void serve(TaskSocketsPtr sockets);
   void change(NetPolicyPtr policy);
+  bool has_models() const { return policy_->models; }
   /// What connects to this listener of the host is connected with the task's own port.
   void publish(int32_t port, Fd listener);
   void dialled(uint64_t number, Fd socket);
@@ -118,6 +119,7 @@ class RelayTask final : public ConnectionOwner {
   DialInside dial_;
   Models models_;
   FindMetering metering_;
+  HeldBytesPtr held_ = std::make_shared<size_t>(0);
   std::shared_ptr<TlsLeaves> leaves_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched

@@ -50,7 +50,8 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
       name_(parts.name),
       injections_(parts.injections),
       tell_(parts.tell),
-      injector_(injections_, {parts.name, parts.port, true, parts.task, parts.metering, parts.wake},
+      injector_(injections_,
+                {parts.name, parts.port, true, parts.task, parts.metering, parts.wake, parts.held},
                 [this](const char* what, uint32_t secret, std::string where) {
                   note(what, secret, std::move(where));
                 }),
@@ -153,9 +154,10 @@ void TlsRelay::refuse_request() {
 
 /// True: a request that waited is sent, or answered.
 bool TlsRelay::on_leave() {
+  // Not before it can be sent: what was given leave counts.
+  if (failed_ || refused_ || server_over_ || !server_ || !server_->ready()) return false;
   const auto leave = injector_.take_leave(up_);
   if (!leave) return false;
-  if (failed_ || refused_ || server_over_) return true;
   if (!leave->granted) {
     used_.clear();
     if (!injector_.asked().empty() || !answers_.idle()) {
@@ -242,18 +244,20 @@ bool TlsRelay::push_up(Moved& m) {
   if (!server_ || !server_->ready() || server_over_) return false;
   if (server_deaf_) wipe(up_);
   bool any = false;
-  while (!up_.empty()) {
+  size_t sent = 0;
+  while (sent < up_.size() && sent < kOneMove) {
     size_t n = 0;
-    const auto io = server_->write(up_, n);
+    const auto io = server_->write(std::string_view(up_).substr(sent), n);
     if (io != TlsSide::Io::done) {
       server_deaf_ = io == TlsSide::Io::broken;  // it may have answered before
       break;
     }
-    drop_sent(up_, n);
-    m.out += n;
+    sent += n;
     any = true;
     for (auto& [secret, where] : std::exchange(used_, {})) tell_("used", secret, std::move(where));
   }
+  m.out += sent;
+  if (sent != 0) drop_sent(up_, sent);
   if (client_ended_ && up_.empty() && !server_told_ && !server_over_) {
     server_told_ = any = true;
     if (client_said_end_) server_->end_write();

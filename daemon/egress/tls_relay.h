@@ -29,6 +29,7 @@ class TlsRelay {
     std::string task;
     FindMetering metering;       // null: nothing is counted
     std::function<void()> wake;  // move() has something to do
+    HeldBytesPtr held;           // of the task
   };
   /// `client` has the client's first bytes still to be read.
   TlsRelay(TlsSide client, int client_fd, const Parts& parts);

@@ -44,4 +44,14 @@ Charge charge_of(const ModelRequest& r, size_t body_bytes, const ModelPrice* lim
   return c;
 }
 
+ModelUsage usage_of_leaver(ModelUsage u, const Charge& charge, const Grant& grant,
+                           const ModelPrice* price) {
+  if (!grant.bounded) return u;
+  u.input = std::max(u.input, charge.max_input_tokens);
+  u.output = std::max(u.output, std::min(grant.max_output_tokens, charge.max_output_tokens));
+  u.estimated = true;
+  if (price != nullptr) u.cost_micros = cost_of(*price, u);
+  return u;
+}
+
 }  // namespace codexos::daemon

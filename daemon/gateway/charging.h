@@ -23,4 +23,9 @@ bool is_cheap_tier(std::string_view tier);
 Charge charge_of(const ModelRequest& r, size_t body_bytes, const ModelPrice* limits,
                  const ModelPrice* price);
 
+/// Where a budget applies, what the provider did not tell was all that was reserved: else a
+/// program would go before it is told. `u`: what is known.
+ModelUsage usage_of_leaver(ModelUsage u, const Charge& charge, const Grant& grant,
+                           const ModelPrice* price);
+
 }  // namespace codexos::daemon

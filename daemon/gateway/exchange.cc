@@ -13,8 +13,10 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMaxAnswer = 64 << 20;  // of an answer that is no stream
-constexpr size_t kMaxText = 64 << 20;    // of a request that came in a coding
+constexpr size_t kMaxText = 16 << 20;    // of a request that came in a coding
 constexpr size_t kMaxKept = 16 << 20;    // of a stream, in the record
+constexpr int kRefused = 402;
+constexpr size_t kMaxRefused = 64 << 10;  // of a request that was not sent, in the record
 constexpr int64_t kFirstPauseMs = 500, kLongestPauseMs = 8'000, kLongestWaitMs = 60'000;
 
 /// Of one connection (RFC 9110, 7.6.1), or ours to set.
@@ -162,6 +164,7 @@ Result<Charge> Exchange::make_charge() const {
   c.task = task_;
   c.provider = target_.provider->name;
   c.model = target_.model;
+  c.countable = !parsed_.answered_later;
   const auto cheaper = providers_->downgrade.find(target_.model);
   if (!free && !soft_capped_ && cheaper != providers_->downgrade.end())
     c.downgrade = cheaper->second;
@@ -399,6 +402,14 @@ ModelUsage Exchange::usage_so_far() const {
   return u;
 }
 
+/// The client has gone.
+ModelUsage Exchange::usage_when_left() const {
+  const ModelUsage u = usage_so_far();
+  const bool free = parsed_.endpoint == Endpoint::count_tokens;
+  if (!sent_ || status_ / 100 > 2 || !meter_ || meter_->told() || !grant_ || free) return u;
+  return usage_of_leaver(u, *charge_, *grant_, price_of(*providers_, target_));
+}
+
 void Exchange::settle(ModelUsage usage) {
   if (!grant_) return;
   usage.status = told_ || status_ != 0 ? status_ : 0;
@@ -449,7 +460,7 @@ void Exchange::abandon() {
   leave_provider();
   error_ = "the client has gone";
   kept_all_ = false;
-  settle(usage_so_far());
+  settle(usage_when_left());
   if (!told_) status_ = 0;
   record();
 }
@@ -463,6 +474,7 @@ void Exchange::record() const {
   r.model = target_.model;
   r.asked_model = parsed_.model;
   r.request = request_.body;
+  if (status_ == kRefused) r.request = r.request.substr(0, kMaxRefused);
   r.status = status_;
   r.content_type = streaming_ ? "text/event-stream" : "application/json";
   r.response = kept_;

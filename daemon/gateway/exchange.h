@@ -73,6 +73,7 @@ class Exchange final : public UpstreamSink {
   http::Response begin_response(int status) const;
   void settle(ModelUsage usage);
   ModelUsage usage_so_far() const;
+  ModelUsage usage_when_left() const;
   void finish(bool keep_alive);
   void record() const;
 

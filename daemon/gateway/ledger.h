@@ -42,7 +42,8 @@ struct Grant {
   /// A soft cap was passed: settle this one unused and charge again for that model. The task is
   /// told by the header x-codexos-model. Empty: go on with the model of the charge.
   std::string downgrade_to;
-  std::string note;  // for the task, in the header x-codexos-note; one line
+  bool bounded = false;  // a budget of tokens or money applies
+  std::string note;      // for the task, in the header x-codexos-note; one line
 };
 
 class Ledger {

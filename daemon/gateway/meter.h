@@ -25,6 +25,8 @@ class AnswerMeter {
   /// Whatever is known now; what the provider did not say is estimated and marked. A stream that
   /// ended early has its input told and its output estimated.
   ModelUsage usage() const;
+  /// The provider has said something of it.
+  bool told() const { return told_.has_value(); }
   /// An event said that the exchange is complete.
   bool complete() const { return complete_; }
 

@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/os/file.h"
+#include "daemon/gateway/wires.h"
 #include "daemon/trust/digest.h"
 
 namespace codexos::daemon {
@@ -165,7 +166,8 @@ struct ModelLogs::File {
   }
   /// The request with references to its parts. `by`: null: there is nothing to take out.
   Value add_request(std::string_view body, const Redactor* by) {
-    auto parsed = json::parse(body);
+    auto parsed =
+        too_rich(body) ? Result<Value>(Error{Code::invalid, "too much", {}}) : json::parse(body);
     if (!parsed.ok() || !parsed->is_object())
       return reference("$raw", add(by == nullptr ? std::string(body) : by->redacted(body)));
     Value request = *std::move(parsed);
@@ -199,7 +201,12 @@ ModelLogs::File* ModelLogs::file_of(const std::string& task) {
   }
   slot->fd = *std::move(fd);
   const auto old = read_file(path, kMaxLogBytes);
-  LogReader reader(old.ok() ? std::string_view(*old) : std::string_view());
+  if (!old.ok()) {  // what there is stays
+    log_line(LogLevel::error, "task " + task, "model log: " + old.error().message);
+    slot->fd.reset();
+    return nullptr;
+  }
+  LogReader reader(*old);
   if (!reader.begin()) {
     slot->pending = kMagic;
     (void)!ftruncate(slot->fd.get(), 0);

@@ -14,15 +14,23 @@ namespace codexos::daemon {
 namespace {
 
 constexpr size_t kMostAnswer = 64 << 20;  // of an answer that is no stream
-constexpr size_t kMostText = 64 << 20;    // of a request
+constexpr size_t kMostText = 32 << 20;    // of a request
 constexpr size_t kMostRecorded = 16 << 20;
+constexpr size_t kMostRefused = 64 << 10;  // of a request that was not sent
 constexpr size_t kMostPathTold = 200;
 constexpr uint16_t kHttpsPort = 443;
 
-/// Parts of paths below which providers have what costs.
-constexpr std::array<std::string_view, 7> kSpending{"/v1/",           "/v1beta/",     "/responses",
-                                                    "/messages",      "/completions", "/embeddings",
-                                                    "generatecontent"};
+/// Where agents post what costs nothing: what they do, who they are, new tokens.
+constexpr std::array<std::string_view, 10> kFree{"/api/event_logging",
+                                                 "/api/oauth/",
+                                                 "/api/claude_code/",
+                                                 "/api/claude_cli",
+                                                 "/api/hello",
+                                                 "/oauth/",
+                                                 "/v1/oauth/",
+                                                 "/backend-api/ps/",
+                                                 "/backend-api/codex/analytics-events/",
+                                                 "/backend-api/wham/usage"};
 /// What servers read in different ways.
 constexpr std::array<std::string_view, 5> kReadTwoWays{"//", "/.", "\\", "%", ";"};
 
@@ -111,8 +119,11 @@ std::optional<OwnRoute> find_own_route(const Providers& all, const OwnRequest& r
     out.dialect = found->dialect;
     return out;
   }
-  if (has_any(to_lower(path), kSpending)) return out;
-  return std::nullopt;
+  const bool is_free = std::any_of(kFree.begin(), kFree.end(), [path](std::string_view known) {
+    return path.substr(0, known.size()) == known;
+  });
+  if (is_free) return std::nullopt;
+  return out;
 }
 
 class OwnWay::Call final : public MeteredCall {
@@ -163,6 +174,11 @@ class OwnWay::Call final : public MeteredCall {
     if (kept_all_) answer_ += bytes;
   }
 
+  void on_cut() override {
+    broken_off_ = true;
+    finish("the provider broke it off");
+  }
+
   void on_end() override {
     whole_ = true;
     if (!streaming_ && is_success() && meter_ && kept_all_) meter_->take_whole(answer_);
@@ -179,7 +195,7 @@ class OwnWay::Call final : public MeteredCall {
     if (!route_.endpoint) return;
     if (is_coded(request_.encoding)) {
       auto text = decode_body(request_.encoding, body_, kMostText);
-      if (!text.ok()) return;
+      if (!text.ok() || (request_.room && !request_.room->take(text->size()))) return;
       text_ = *std::move(text);
     }
     auto parsed = parse_model_request(*route_.endpoint, text());
@@ -203,17 +219,9 @@ class OwnWay::Call final : public MeteredCall {
   void make_charge() {
     const bool dear = parsed_ && !is_cheap_tier(parsed_->service_tier);
     price_ = is_subscription() || dear ? nullptr : price_row();
-    if (parsed_) {
-      charge_ = charge_of(*parsed_, text().size(), limits(), price_);
-    } else if (route_.endpoint) {
-      charge_.max_input_tokens = kUnknownContext;
-      charge_.max_output_tokens = charge_.least_output_tokens = kUnknownOutput * 4;
-      charge_.priced = false;
-    } else {
-      charge_.priced = false;
-      charge_.countable = false;
-    }
-    if (is_subscription()) charge_.priced = true;  // for nothing
+    if (parsed_) charge_ = charge_of(*parsed_, text().size(), limits(), price_);
+    charge_.countable = parsed_ && !parsed_->answered_later;
+    charge_.priced = is_subscription() || price_ != nullptr;
     if (!can_clamp()) charge_.least_output_tokens = charge_.max_output_tokens;
     charge_.task = request_.task;
     charge_.provider = route_.name;
@@ -234,6 +242,7 @@ class OwnWay::Call final : public MeteredCall {
       leave.body = edited();
       leave.plain = text_ && leave.body != *text_;
       if (text_ && !leave.plain) leave.body = body_;
+      if (parsed_) parsed_->body = {};  // which takes far more than its text
       if (route_.endpoint) meter_.emplace(*route_.endpoint, text().size());
     } else {
       const bool used_up = grant.error().code == Code::exhausted;
@@ -262,11 +271,17 @@ class OwnWay::Call final : public MeteredCall {
 
   ModelUsage usage() const {
     ModelUsage u;
-    const bool failed = status_ != 0 && !is_success();
-    if (sent_ && !failed && meter_ && route_.endpoint != Endpoint::count_tokens) {
-      u = meter_->usage();
-      if (price_ != nullptr) u.cost_micros = cost_of(*price_, u);
+    constexpr int kFirstError = 400;
+    const bool failed = status_ >= kFirstError;
+    if (!sent_ || failed || route_.endpoint == Endpoint::count_tokens) {
+      u.status = status_;
+      return u;
     }
+    if (meter_) u = meter_->usage();
+    if (price_ != nullptr) u.cost_micros = cost_of(*price_, u);
+    const bool told = meter_ && meter_->told();
+    if (!broken_off_ && !told) u = usage_of_leaver(u, charge_, *grant_, price_);
+    u.counts = true;
     u.status = status_;
     return u;
   }
@@ -282,6 +297,7 @@ class OwnWay::Call final : public MeteredCall {
     r.provider = route_.name;
     r.model = r.asked_model = charge_.model;
     r.request = text();
+    if (!grant_) r.request = r.request.substr(0, kMostRefused);
     r.status = status_;
     r.content_type = content_type_;
     r.response = answer_;
@@ -309,11 +325,20 @@ class OwnWay::Call final : public MeteredCall {
   std::optional<Grant> grant_;
   std::optional<Leave> leave_;
   std::optional<AnswerMeter> meter_;
-  bool sent_ = false, streaming_ = false, kept_all_ = true, whole_ = false, finished_ = false;
+  bool sent_ = false, streaming_ = false, kept_all_ = true, whole_ = false, broken_off_ = false;
+  bool finished_ = false;
   int status_ = 0;
   std::string content_type_, answer_;
   std::shared_ptr<bool> exists_ = std::make_shared<bool>(true);
 };
+
+bool OwnWay::serves_models(std::string_view host, uint16_t port) {
+  OwnRequest r;
+  r.host = host;
+  r.port = port;
+  const auto known = providers_();
+  return known.ok() && provider_at(**known, r, "/") != nullptr;
+}
 
 Result<bool> OwnWay::counts(const OwnRequest& request) {
   auto known = providers_();

@@ -27,8 +27,8 @@ struct OwnRoute {
   bool operator==(const OwnRoute&) const = default;
 };
 /// Nothing: it uses no model. Only hosts are looked at that are a provider's, or that an agent's
-/// key or login is put in for. A path that a server may read as another one counts as one that
-/// cannot be counted.
+/// key or login is put in for. There, what is not known to be free cannot be counted, and neither
+/// can a path that a server may read as another one.
 std::optional<OwnRoute> find_own_route(const Providers& all, const OwnRequest& request);
 
 class OwnWay final : public Metering {
@@ -38,6 +38,7 @@ class OwnWay final : public Metering {
   OwnWay(Ledger& ledger, Recorder* recorder, FindProviders providers)
       : ledger_(ledger), recorder_(recorder), providers_(std::move(providers)) {}
 
+  bool serves_models(std::string_view host, uint16_t port) override;
   Result<bool> counts(const OwnRequest& request) override;
   std::unique_ptr<MeteredCall> ask(const OwnRequest& request, std::string body,
                                    std::function<void()> wake) override;

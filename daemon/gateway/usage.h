@@ -17,6 +17,7 @@ struct ModelUsage {
   uint64_t reasoning = 0;         // of `output`
   uint64_t cost_micros = 0;       // micro-USD, rounded up
   bool estimated = false;         // the provider did not say: counted from bytes
+  bool counts = false;            // a request even when it used nothing that is known
   int status = 0;                 // HTTP status that the task was told; 0: none, it had gone
 };
 

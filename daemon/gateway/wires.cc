@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/text.h"
+
 namespace codexos::daemon {
 namespace {
 
 using json::Value;
 
 constexpr std::string_view kModels = "/models";
+constexpr size_t kMaxValues = 100'000;
 
 constexpr std::array kRoutes{
     ModelRoute{Endpoint::chat, Dialect::openai, "POST", "/chat/completions"},
@@ -117,7 +120,7 @@ Status read_limits(ModelRequest& r) {
       return Error{
           Code::invalid, std::string("field \"") + name + "\" must be a positive integer", {}};
     const uint64_t asked = x->get<uint64_t>();
-    r.max_output = std::min(r.max_output.value_or(asked), asked);
+    r.max_output = std::max(r.max_output.value_or(asked), asked);  // servers differ
   }
   return {};
 }
@@ -143,11 +146,40 @@ std::optional<ModelRoute> find_route(std::string_view path) {
 
 // ---- requests ---------------------------------------------------------------------------------
 
+bool too_rich(std::string_view body) {
+  size_t values = 0;
+  bool text = false;
+  for (size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (text && c == '\\') ++i;
+    if (c == '"') text = !text;
+    if (!text && (c == ',' || c == '[' || c == '{') && ++values > kMaxValues) return true;
+  }
+  return false;
+}
+
+/// Servers that read names without their case would see what we do not.
+Status check_names(const Value& body) {
+  static constexpr std::string_view kNames[] = {
+      "model",  "max_tokens", "max_completion_tokens", "max_output_tokens", "n",
+      "stream", "background"};
+  for (auto it = body.begin(); it != body.end(); ++it) {
+    const std::string lower = to_lower(it.key());
+    if (lower != it.key() &&
+        std::find(std::begin(kNames), std::end(kNames), lower) != std::end(kNames))
+      return Error{Code::invalid, "field \"" + it.key() + "\" is written in small letters", {}};
+  }
+  return {};
+}
+
 Result<ModelRequest> parse_model_request(Endpoint endpoint, std::string_view body) {
   ModelRequest r;
   r.endpoint = endpoint;
+  if (too_rich(body))
+    return Error{Code::invalid, "the request consists of more than 100,000 values", {}};
   CODEXOS_ASSIGN(r.body, json::parse(body));
   if (!r.body.is_object()) return Error{Code::invalid, "the request must be a JSON object", {}};
+  CODEXOS_TRY(check_names(r.body));
   r.model = text_member(r.body, "model");
   if (r.model.empty()) return Error{Code::invalid, "field \"model\" is missing", {}};
   const Value* stream = member(r.body, "stream");
@@ -155,13 +187,24 @@ Result<ModelRequest> parse_model_request(Endpoint endpoint, std::string_view bod
     return Error{Code::invalid, "field \"stream\" must be true or false", {}};
   r.stream = stream != nullptr && stream->get<bool>();
   CODEXOS_TRY(read_limits(r));
-  if (endpoint == Endpoint::chat) r.choices = std::max<uint64_t>(1, count_member(r.body, "n"));
+  if (const Value* n = member(r.body, "n"); n != nullptr && endpoint == Endpoint::chat) {
+    if (!n->is_number_unsigned())
+      return Error{Code::invalid, "field \"n\" must be a positive integer", {}};
+    r.choices = std::max<uint64_t>(1, n->get<uint64_t>());
+  }
   if (r.choices > 1024) return Error{Code::invalid, "field \"n\" is too large", {}};
   if (const Value* thinking = member(r.body, "thinking"))
     if (const uint64_t budget = count_member(*thinking, "budget_tokens"))
       r.least_output = budget + 1;
   r.wide_input = endpoint != Endpoint::embeddings && refers_outside(r.body);
   r.service_tier = text_member(r.body, "service_tier");
+  // Anthropic's: dearer than what the price table says.
+  for (const char* dearer : {"speed", "inference_geo"})
+    if (const std::string how = text_member(r.body, dearer);
+        !how.empty() && how != "standard" && how != "global")
+      r.service_tier = std::string(dearer) + " " + how;
+  const Value* later = member(r.body, "background");
+  r.answered_later = later != nullptr && !(later->is_boolean() && !later->get<bool>());
   return r;
 }
 

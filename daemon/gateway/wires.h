@@ -50,17 +50,20 @@ struct ModelRequest {
   Endpoint endpoint = Endpoint::chat;
   std::string model;
   bool stream = false;
-  std::optional<uint64_t> max_output;  // the least of those that it names
+  std::optional<uint64_t> max_output;  // the most of those that it names
   uint64_t choices = 1;                // answers that it wants, each up to max_output
   uint64_t least_output = 0;           // what a clamp must leave: the budget of thinking and one
   /// It refers to content that is not in its bytes, or whose tokens are no function of its bytes:
   /// images, files, conversations that the provider keeps. Types of content that are not known to
   /// be text count as such.
   bool wide_input = false;
-  std::string service_tier;  // empty: the provider's standard
-  json::Value body;          // all of it
+  bool answered_later = false;  // in the background: this answer will not say what it used
+  std::string service_tier;     // empty: the provider's standard
+  json::Value body;             // all of it
 };
-/// Error invalid: it is no JSON object, or names no model.
+/// JSON of so many values that reading it would take long, and a hundred times its size.
+bool too_rich(std::string_view body);
+/// Error invalid: it is no JSON object, names no model, or is too_rich().
 Result<ModelRequest> parse_model_request(Endpoint endpoint, std::string_view body);
 
 /// A request's input tokens are at most this: a token of the byte-pair vocabularies that the known

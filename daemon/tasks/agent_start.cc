@@ -10,6 +10,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/path.h"
+#include "core/base/redactor.h"
 #include "core/os/file.h"
 #include "daemon/agents/login.h"
 
@@ -156,10 +157,16 @@ class Adder {
     const auto& b = create_.budget;
     if (b.max_tokens == 0 && b.max_cost_micros == 0 && b.max_requests == 0) return {};
     const auto& r = out_.record;
-    if (r.auth != "none" && !r.placeholders && !create_.models)
+    // What is shorter than this is no key, only something where one has to be.
+    const auto bare = std::find_if(p_.keys.begin(), p_.keys.end(), [this](const std::string& k) {
+      const auto at = create_.env.find(k);
+      return at != create_.env.end() && at->second.size() >= kMinRedacted;
+    });
+    const bool bare_login = r.auth == "login" && !r.placeholders;
+    if (bare != p_.keys.end() || bare_login)
       return Error{Code::invalid,
-                   "a budget is given, and what " + p_.name + " uses cannot be counted: its " +
-                       (r.auth == "login" ? "login" : r.auth) + " is in the task as it is",
+                   "a budget is given, and what " + p_.name + " uses cannot be counted: " +
+                       (bare_login ? "its login" : *bare) + " is in the task as it is",
                    "without --net host and --key-for any; or the model gateway: --models"};
     if (r.auth == "login" && b.max_cost_micros != 0)
       out_.notes.push_back("a login has no price, so --max-cost stops nothing: --max-tokens does");

@@ -217,7 +217,10 @@ Result<Reserved> Budgets::reserve(const Spender& who, const Charge& c, int64_t n
   row.at_us = now_us;
   const auto scopes = scopes_of(row);
   uint64_t output = c.max_output_tokens;
+  Reserved out;
   for (const BudgetView& view : views_of(scopes)) {
+    const auto& most = view.limits;
+    out.grant.bounded = out.grant.bounded || most.max_tokens != 0 || most.max_cost_micros != 0;
     CODEXOS_ASSIGN(const uint64_t room, room_for(view, c));
     output = std::min(output, room);
   }
@@ -227,7 +230,6 @@ Result<Reserved> Budgets::reserve(const Spender& who, const Charge& c, int64_t n
   CODEXOS_TRY(store_.budgets().insert(row));
   ++last_id_;
   count(row, {}, {1, row.tokens, row.cost_micros});
-  Reserved out;
   out.grant.id = row.id;
   out.grant.max_output_tokens = output;
   open_[row.id] = std::move(row);
@@ -266,7 +268,7 @@ Result<std::optional<ChargeRow>> Budgets::settle(uint64_t id, const ModelUsage& 
   row.estimated = usage.estimated;
   row.status = usage.status;
   // What used nothing was no request to a model.
-  const bool unused = row.tokens == 0 && row.cost_micros == 0;
+  const bool unused = !usage.counts && row.tokens == 0 && row.cost_micros == 0;
   CODEXOS_TRY(unused ? store_.budgets().remove(id) : store_.budgets().settle(row));
   open_.erase(at);
   count(row, before, unused ? Spent{} : Spent{1, row.tokens, row.cost_micros});

@@ -86,7 +86,7 @@ void Supervisor::settle_model(uint64_t id, const ModelUsage& usage) {
   Running* r = find_running(row.task);
   if (r == nullptr || r->finished || r->end_row) return;
   const wire::ModelUse use = use_of(row);
-  if (use.input_tokens + use.output_tokens + use.cost_micros != 0) {
+  if (usage.counts || use.input_tokens + use.output_tokens + use.cost_micros != 0) {
     if (!r->row.task.models) r->row.task.models.emplace();
     add(*r->row.task.models, use);
   }

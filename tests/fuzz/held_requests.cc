@@ -36,10 +36,15 @@ struct Asked final : Metering {
       CODEXOS_CHECK(!std::exchange(ended, true));
       owner.told += ";";
     }
+    void on_cut() override {
+      CODEXOS_CHECK(!std::exchange(ended, true));
+      owner.told += "cut;";
+    }
     Asked& owner;
     std::optional<Leave> leave;
     bool ended = false;
   };
+  bool serves_models(std::string_view, uint16_t) override { return false; }
   Result<bool> counts(const OwnRequest& r) override {
     return r.target.compare(0, kCounted.size(), kCounted) == 0;
   }

@@ -112,14 +112,32 @@ done
 expect_has "$(codexos --json events hidden)" 'cannot be counted'
 with_key free "$ask --path-as-is -d '$body' \$U/v1/images/generations"
 expect_eq "$out" 404 "$err"
+step 'where only requests are bounded, they count also when nobody knows what they use'
+: >"$requests"
+with_key unknown --max-requests 2 "for p in /v1//messages /a%20b/messages '/x;y/messages' /x//messages; do $ask --path-as-is -d '$body' \$U\$p; done"
+expect_eq "$(grep -c 402 <<<"$out") $(wc -l <"$requests")" '2 2' "$out $err"
+step 'what a server could take for another request is no way around'
+: >"$requests"
+smuggled=$(printf 'POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 79\r\nX-Ignore: ')
+with_key smuggles --max-tokens 2000 "printf %s '$(base64 -w0 <<<"$smuggled")' | base64 -d >s; for m in GET HEAD OPTIONS; do $ask -X \$m --data-binary @s \$U/x; done
+  $ask -X GET -H 'X-HTTP-Method-Override: POST' \$U/v1/batches; $ask -H 'Content_Length: 5' \$U/x; $ask -H 'Connection: content-length' \$U/x"
+expect_eq "$(sort -u <<<"$out" | xargs) $(wc -l <"$requests")" '402 403 0' "$err"
+step 'an answer that comes later counts for nothing now, so that it is refused'
+: >"$requests"
+with_key later --max-tokens 100000 "$ask -d '{\"model\":\"some-1\",\"background\":true,\"input\":\"x\"}' \$U/v1/responses"
+expect_eq "$out $(wc -l <"$requests")" '402 0' "$err"
+step 'a body of very many values is not read, and stalls nobody'
+with_key rich "python3 -c 'print(\"{\\\"model\\\":\\\"some-1\\\",\\\"extra\\\":[\" + \"0,\" * 3000000 + \"0],\\\"messages\\\":[]}\")' >b; time -p $ask --data-binary @b \$U/v1/messages"
+expect_has "$out" 200 "$err"
+expect_ok codexos daemon status
 step 'nor can an upgrade hide it'
 with_key upgrade "$ask -H 'Connection: Upgrade' -H 'Upgrade: websocket' -d '' \$U/v1/responses; cat answer"
 expect_has "$out" 426
-step 'a body that cannot be read is sent on, its answer counts, and a budget reckons with all of a context'
+step 'a body that cannot be read is sent on, and its answer counts; where there is a budget it is refused'
 : >"$requests"
 with_key odd "$ask -H 'Content-Encoding: zstd' -d 'xyz' \$U/v1/messages"
 expect_eq "$out $(last odd .models.requests)" '200 1' "$err"
-with_key odd-capped --max-tokens 100000 "$ask -H 'Content-Encoding: zstd' -d 'xyz' \$U/v1/messages"
+with_key odd-capped --max-tokens 10000000 "$ask -H 'Content-Encoding: zstd' -d 'xyz' \$U/v1/messages"
 expect_eq "$out $(got messages .path | wc -l)" '402 1' "$err"
 
 step 'a login is counted in tokens, and costs nothing'
@@ -134,6 +152,10 @@ expect_eq "$out" 200 "$err"
 expect_has "$(last login-money '.notes|join(" ")')" '--max-cost'
 agent login-capped --max-tokens 200 "$bearer; exit 1"
 expect_eq "$code $out" '124 402' "$err"
+
+step 'a server that cannot be reached costs nothing'
+with_key gone -e "U=https://good.test:1" --key-for good.test:1 --allow good.test:1,private "$ask -d '$body' \$U/v1/messages; true"
+expect_eq "$(last gone .models)" null "$out $err"
 
 step 'where nobody could count, no agent starts with a budget'
 expect_error 125 'cannot be counted' codexos run --key-for any --max-tokens 100 -e FAKE_KEY=sk-fake-0123456789abcdef -a fake true

@@ -112,6 +112,14 @@ TEST_CASE("HTTP/2 without TLS is refused, asked for or at once") {
       "h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
       "HTTP/2");
   refused("GET / HTTP/1.1\r\nHost: good.test\r\nUpgrade: websocket, h2c\r\n\r\n", "HTTP/2");
+  refused("GET / HTTP/1.1\r\nHost: good.test\r\nContent_Length: 5\r\n\r\n",
+          "may be read as content-length");
+  refused("GET / HTTP/1.1\r\nHost: good.test\r\nConnection: close, Content-Length\r\n\r\n",
+          "takes content-length away");
+  refused(
+      "POST / HTTP/1.1\r\nHost: good.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n "
+      "Content-Length: 5\r\n\r\n",
+      "a broken line behind a body");
   refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "version 1");
 }
 

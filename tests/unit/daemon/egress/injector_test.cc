@@ -283,9 +283,12 @@ struct FakeMetering final : Metering {
     }
     void on_body(std::string_view bytes) override { owner.told += std::string(bytes) + ";"; }
     void on_end() override { owner.told += "end;"; }
+    void on_cut() override { owner.told += "broken;"; }
     FakeMetering& owner;
   };
+  bool serves_models(std::string_view, uint16_t) override { return true; }
   Result<bool> counts(const OwnRequest& r) override {
+    methods += r.method + ";";
     if (r.target == "/broken") return Error{Code::invalid, "providers.yaml:1: no", {}};
     return r.target == "/v1/x";
   }
@@ -295,7 +298,7 @@ struct FakeMetering final : Metering {
     return std::make_unique<Call>(*this);
   }
   std::optional<Leave> leave;
-  std::string asked, told;
+  std::string asked, told, methods;
 };
 
 struct MeteredSide {
@@ -391,6 +394,40 @@ TEST_CASE("what is not counted goes on at once; what cannot be told is refused")
   CHECK(up.out.empty());
 }
 
+TEST_CASE("what a server may take for another request is refused, or counts as posted") {
+  for (const char* method : {"GET", "HEAD", "OPTIONS"}) {
+    MeteredSide s;
+    s.feed(get("Content-Length: 2\r\n", std::string(method) + " /x HTTP/1.1") + "hi", 1 << 20);
+    CHECK(has(s.in.refused(), "a body with "));
+    CHECK_FALSE(has(s.out, method));
+  }
+  for (const char* field : {"X-HTTP-Method-Override: POST", "X-Original-URL: /v1/messages"}) {
+    MeteredSide s;
+    s.feed(get(kWithKey + field + "\r\n", "GET /x HTTP/1.1"), 1 << 20);
+    CHECK(s.metering.methods == "POST;");
+  }
+  MeteredSide s;
+  s.feed(get(kWithKey, "GET /x?_method=POST HTTP/1.1") + get(kWithKey, "GET /x HTTP/1.1"), 1 << 20);
+  CHECK(s.metering.methods == "POST;GET;");
+}
+
+TEST_CASE("many that wait have no more room than one") {
+  MeteredSide s;
+  const auto held = std::make_shared<size_t>(HeldRoom::kMost - 3);
+  Injector in(
+      set_of(key_of("api.test")),
+      {"api.test", 443, true, "t1", [&]() -> Result<Metering*> { return &s.metering; }, {}, held},
+      [](const char*, uint32_t, const std::string&) {});
+  HttpGuard guard("api.test");
+  guard.expect_https();
+  guard.watched_by(&in);
+  REQUIRE(
+      guard.feed(get(kWithKey + "Content-Length: 5\r\n", "POST /v1/x HTTP/1.1") + "hello", s.out)
+          .ok());
+  CHECK(has(in.refused(), "too many that wait"));
+  CHECK(*held == HeldRoom::kMost - 3);
+}
+
 TEST_CASE("an answer that is cut short does not end well for who counts") {
   for (const std::string body : {"Content-Length: 9\r\n\r\nabc",
                                  "Transfer-Encoding: "
@@ -404,6 +441,6 @@ TEST_CASE("an answer that is cut short does not end well for who counts") {
     std::string down;
     REQUIRE(answers.feed("HTTP/1.1 200 OK\r\n" + body, down).ok());
     (void)answers.end(down);
-    CHECK(s.metering.told == "200 ;abc;gone;");
+    CHECK(s.metering.told == "200 ;abc;broken;gone;");
   }
 }

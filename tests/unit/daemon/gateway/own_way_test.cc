@@ -10,8 +10,14 @@ namespace {
 
 OwnRequest own_request(std::string target, Credential credential = Credential::key,
                        std::string host = "api.anthropic.com", std::string method = "POST") {
-  return {"task-1", std::move(host), 443,       std::move(method), std::move(target),
-          "",       false,           credential};
+  OwnRequest r;
+  r.task = "task-1";
+  r.host = std::move(host);
+  r.port = 443;
+  r.method = std::move(method);
+  r.target = std::move(target);
+  r.credential = credential;
+  return r;
 }
 
 /// "messages anthropic", "uncountable anthropic", "free".
@@ -36,8 +42,10 @@ struct OwnLedger final : Ledger {
     Grant g;
     g.id = charges.size();
     g.max_output_tokens = output;
+    g.bounded = bounded;
     pending(g);
   }
+  bool bounded = false;
   std::vector<Charge> charges;
   std::vector<uint64_t> settled;
   std::vector<ModelUsage> usages;
@@ -79,6 +87,9 @@ TEST_CASE("which requests use a model on a way of their own") {
   CHECK(route_text(own_request("/v1/messages", Credential::key, "api.anthropic.com", "GET")) ==
         "free");
   CHECK(route_text(own_request("/api/event_logging/batch")) == "free");
+  CHECK(route_text(own_request("/x")) == "uncountable anthropic");
+  CHECK(route_text(own_request("/v1beta/models/g:generateContent", Credential::key, "g.test")) ==
+        "uncountable g.test");
   CHECK(route_text(own_request("/backend-api/codex/responses", Credential::subscription,
                                "chatgpt.com")) == "responses chatgpt.com");
   CHECK(route_text(own_request("/backend-api/codex/responses/compact", Credential::subscription,
@@ -158,6 +169,25 @@ TEST_CASE("a request on its own way: leave, count, settlement") {
     CHECK(s.ledger.usages[0].estimated);
     CHECK(s.recorder.text == "messages anthropic/claude-haiku-4-5 200 cut the connection ended|");
   }
+  SUBCASE("where a budget applies, what was not told is all that was reserved") {
+    s.ledger.bounded = true;
+    s.ledger.grant(4000);
+    (void)call->take_leave();
+    call->on_head(200, "text/event-stream");
+    call->on_body("data: {\"type\":\"content_block_delta\"}\n\n");
+    SUBCASE("the client left") { call.reset(); }
+    SUBCASE("the provider says nothing at all") { call->on_end(); }
+    CHECK(s.ledger.usages.at(0).output == 4000);
+    CHECK(s.ledger.usages.at(0).input == s.ledger.charges[0].max_input_tokens);
+  }
+  SUBCASE("the provider breaks it off: what is known") {
+    s.ledger.bounded = true;
+    s.ledger.grant(4000);
+    (void)call->take_leave();
+    call->on_head(200, "text/event-stream");
+    call->on_cut();
+    CHECK(s.ledger.usages.at(0).output < 4000);
+  }
   SUBCASE("an error of the provider costs nothing") {
     s.ledger.grant(4000);
     (void)call->take_leave();
@@ -228,9 +258,8 @@ TEST_CASE("what cannot be read, and what cannot be counted") {
   OwnRequest zipped = own_request("/v1/messages");
   zipped.encoding = "zstd";
   auto call = s.ask(zipped, "\x28\xb5\x2f\xfd");
-  CHECK(s.ledger.charges.at(0).max_input_tokens == 1'000'000);
   CHECK_FALSE(s.ledger.charges.at(0).priced);
-  CHECK(s.ledger.charges.at(0).countable);
+  CHECK_FALSE(s.ledger.charges.at(0).countable);
   s.ledger.grant(s.ledger.charges.at(0).max_output_tokens);
   CHECK(call->take_leave()->body == "\x28\xb5\x2f\xfd");
   call->on_head(200, "application/json");
@@ -241,4 +270,19 @@ TEST_CASE("what cannot be read, and what cannot be counted") {
   call = s.ask(own_request("/v1/images/generations"), "{}");
   CHECK_FALSE(s.ledger.charges.at(1).countable);
   CHECK(s.ledger.charges.at(1).model == "/v1/images/generations");
+  s.ledger.grant(0);
+  (void)call->take_leave();
+  call->on_head(200, "application/json");
+  call->on_end();
+  CHECK(s.ledger.usages.at(1).counts);  // as a request
+  for (const char* body :
+       {R"({"model":"m","input":"x","background":true})", R"({"model":"m","MODEL":"n","input":1})",
+        R"({"model":"m","n":128.0})", R"({"model":"m","model":"n"})"}) {
+    call = s.ask(
+        own_request(body[12] == ',' && body[13] == '"' && body[14] == 'n' ? "/v1/chat/completions"
+                                                                          : "/v1/responses",
+                    Credential::key, "api.openai.com"),
+        body);
+    CHECK_MESSAGE(!s.ledger.charges.back().countable, body);
+  }
 }

@@ -46,7 +46,7 @@ TEST_CASE("of a request is read what routing and budgets need") {
   CHECK(r.model == "m");
   CHECK(r.stream);
   CHECK(r.choices == 3);
-  CHECK(*r.max_output == 40);
+  CHECK(*r.max_output == 50);
   CHECK_FALSE(r.wide_input);
   const auto thinking = model_request(
       Endpoint::messages, R"({"model":"m","thinking":{"type":"enabled","budget_tokens":2000}})");
