@@ -44,10 +44,10 @@ Charge charge_of(const ModelRequest& r, size_t body_bytes, const ModelPrice* lim
   return c;
 }
 
-ModelUsage usage_of_leaver(ModelUsage u, const Charge& charge, const Grant& grant,
+ModelUsage usage_of_leaver(ModelUsage u, bool told_input, const Charge& charge, const Grant& grant,
                            const ModelPrice* price) {
   if (!grant.bounded) return u;
-  u.input = std::max(u.input, charge.max_input_tokens);
+  if (!told_input) u.input = std::max(u.input, charge.max_input_tokens);
   u.output = std::max(u.output, std::min(grant.max_output_tokens, charge.max_output_tokens));
   u.estimated = true;
   if (price != nullptr) u.cost_micros = cost_of(*price, u);

@@ -24,8 +24,9 @@ Charge charge_of(const ModelRequest& r, size_t body_bytes, const ModelPrice* lim
                  const ModelPrice* price);
 
 /// Where a budget applies, what the provider did not tell was all that was reserved: else a
-/// program would go before it is told. `u`: what is known.
-ModelUsage usage_of_leaver(ModelUsage u, const Charge& charge, const Grant& grant,
+/// program would go before it is told. `u`: what is known; `told_input`: that of its input is what
+/// the provider told.
+ModelUsage usage_of_leaver(ModelUsage u, bool told_input, const Charge& charge, const Grant& grant,
                            const ModelPrice* price);
 
 }  // namespace codexos::daemon

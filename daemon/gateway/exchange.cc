@@ -406,8 +406,8 @@ ModelUsage Exchange::usage_so_far() const {
 ModelUsage Exchange::usage_when_left() const {
   const ModelUsage u = usage_so_far();
   const bool free = parsed_.endpoint == Endpoint::count_tokens;
-  if (!sent_ || status_ / 100 > 2 || !meter_ || meter_->told() || !grant_ || free) return u;
-  return usage_of_leaver(u, *charge_, *grant_, price_of(*providers_, target_));
+  if (!sent_ || status_ / 100 > 2 || !meter_ || meter_->complete() || !grant_ || free) return u;
+  return usage_of_leaver(u, meter_->told(), *charge_, *grant_, price_of(*providers_, target_));
 }
 
 void Exchange::settle(ModelUsage usage) {

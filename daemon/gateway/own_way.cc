@@ -280,7 +280,8 @@ class OwnWay::Call final : public MeteredCall {
     if (meter_) u = meter_->usage();
     if (price_ != nullptr) u.cost_micros = cost_of(*price_, u);
     const bool told = meter_ && meter_->told();
-    if (!broken_off_ && !told) u = usage_of_leaver(u, charge_, *grant_, price_);
+    const bool all_told = told && (streaming_ ? meter_->complete() : whole_);
+    if (!broken_off_ && !all_told) u = usage_of_leaver(u, told, charge_, *grant_, price_);
     u.counts = true;
     u.status = status_;
     return u;

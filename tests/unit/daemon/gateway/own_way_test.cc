@@ -180,6 +180,18 @@ TEST_CASE("a request on its own way: leave, count, settlement") {
     CHECK(s.ledger.usages.at(0).output == 4000);
     CHECK(s.ledger.usages.at(0).input == s.ledger.charges[0].max_input_tokens);
   }
+  SUBCASE("the input is told first, and is known then") {
+    s.ledger.bounded = true;
+    s.ledger.grant(4000);
+    (void)call->take_leave();
+    call->on_head(200, "text/event-stream");
+    call->on_body(
+        "data: {\"type\":\"message_start\",\"message\":{\"usage\":"
+        "{\"input_tokens\":9,\"output_tokens\":1}}}\n\n");
+    call.reset();
+    CHECK(s.ledger.usages.at(0).input == 9);
+    CHECK(s.ledger.usages.at(0).output == 4000);
+  }
   SUBCASE("the provider breaks it off: what is known") {
     s.ledger.bounded = true;
     s.ledger.grant(4000);
