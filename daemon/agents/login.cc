@@ -202,7 +202,8 @@ class Sync {
   Sync(const std::string& state_home, const std::string& agent)
       : dir_(folder_of(state_home, agent)) {}
 
-  Status run() {
+  Status run(bool tasks_run) {
+    tasks_run_ = tasks_run;
     CODEXOS_TRY(lock());
     CODEXOS_TRY(load());
     auto s = carry();
@@ -300,6 +301,7 @@ class Sync {
     const auto other = other_text.ok() ? shared_part(share_.login, *other_text)
                                        : Result<Value>(other_text.error());
     const std::string own_hash = hash_of(own);
+    if (tasks_run_ && other_text.ok() && !other.ok() && is_fresh(inside())) return {};
     if (!other.ok() || share_.agreed.empty()) return carry_in(own, own_hash);
     const std::string other_hash = hash_of(*other);
     if (own_hash == other_hash) {
@@ -322,6 +324,15 @@ class Sync {
       return carry_in(own, own_hash);
     }
     return write_back(*text, *with, other_hash);
+  }
+
+  /// Written in the last seconds: who looks at it may see a part.
+  static bool is_fresh(const std::string& path) {
+    constexpr int64_t kFreshUs = 5'000'000;
+    struct stat st {};
+    if (stat(path.c_str(), &st) != 0) return false;
+    const int64_t at_us = int64_t{st.st_mtim.tv_sec} * 1'000'000 + st.st_mtim.tv_nsec / 1'000;
+    return now_us() - at_us < kFreshUs;
   }
 
   Status carry_in(const Value& own, const std::string& hash) {
@@ -356,6 +367,7 @@ class Sync {
   Fd lock_;
   Share share_;
   std::string saved_;
+  bool tasks_run_ = false;
   std::string refused_;  // what was not carried, and why
 };
 
@@ -412,9 +424,9 @@ Status revoke_login(const std::string& state_home, const std::string& agent) {
   return freed.ok() ? Status() : Status(freed.error());
 }
 
-Status sync_login(const std::string& state_home, const std::string& agent) {
+Status sync_login(const std::string& state_home, const std::string& agent, bool tasks_run) {
   if (!login_is_shared(state_home, agent)) return {};
-  auto s = Sync(state_home, agent).run();
+  auto s = Sync(state_home, agent).run(tasks_run);
   return s.ok() ? Status() : Status(std::move(s).error().during("login of " + agent));
 }
 

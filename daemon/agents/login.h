@@ -43,7 +43,8 @@ Status share_login(const PresetLogin& login, const std::string& state_home,
 Status revoke_login(const std::string& state_home, const std::string& agent);
 /// Carries the newer side to the other one. Error: nothing was carried, and why. Blocks for a few
 /// small files.
-Status sync_login(const std::string& state_home, const std::string& agent);
+/// `tasks_run`: a file that a task may be writing just now is left for the next time.
+Status sync_login(const std::string& state_home, const std::string& agent, bool tasks_run = false);
 /// What the placeholders of a shared login stand for.
 struct LoginToken {
   std::string path;  // "a.b"

@@ -115,18 +115,19 @@ void Supervisor::sync_logins(const Running* ended) {
     due.emplace(t.agent->name, agent_folder(p_.home, t.workspace, t.agent->name));
   }
   for (const auto& row : due)
-    p_.worker.submit([this, home = p_.home, agent = row.first,
-                      folders = row.second]() -> Worker::Answer {
-      const auto s = folders.empty() ? sync_login(home, agent) : settle_login(home, agent, folders);
-      if (!s.ok()) log_line(LogLevel::warning, "agents", s.error().message);
-      auto tokens = read_login_tokens(home, agent);
-      if (!tokens.ok() || tokens->tokens.empty()) return nullptr;
-      return [this, agent, now = std::make_shared<LoginTokens>(*std::move(tokens))] {
-        for (const auto& [id, r] : tasks_)
-          if (r->row.task.agent && r->row.task.agent->name == agent)
-            p_.network.replace_tokens(id, *now);
-      };
-    });
+    p_.worker.submit(
+        [this, home = p_.home, agent = row.first, folders = row.second]() -> Worker::Answer {
+          const auto s =
+              folders.empty() ? sync_login(home, agent, true) : settle_login(home, agent, folders);
+          if (!s.ok()) log_line(LogLevel::warning, "agents", s.error().message);
+          auto tokens = read_login_tokens(home, agent);
+          if (!tokens.ok() || tokens->tokens.empty()) return nullptr;
+          return [this, agent, now = std::make_shared<LoginTokens>(*std::move(tokens))] {
+            for (const auto& [id, r] : tasks_)
+              if (r->row.task.agent && r->row.task.agent->name == agent)
+                p_.network.replace_tokens(id, *now);
+          };
+        });
 }
 
 }  // namespace codexos::daemon
