@@ -378,6 +378,7 @@ Status serve(const Options& options, const Place& place, int sockets) {
   }
   loop->run();
   notify("STOPPING=1");
+  desk->settle_now();  // what waits for a commit with the next request would count in full
   turn.finish_starts(sockets == 0 ? place.socket : std::string());
   log_line(LogLevel::info, "codexosd",
            "stops; tasks that go on: " + std::to_string(supervisor.running()));

@@ -87,10 +87,12 @@ Result<std::unique_ptr<ModelDesk>> ModelDesk::make(Loop& loop, const Vault& vaul
 
 void ModelDesk::serve(Supervisor& supervisor) {
   supervisor_ = &supervisor;
-  supervisor.settles_models([this] {
-    in_->deliver();
-    settle_all();
-  });
+  supervisor.settles_models([this] { settle_now(); });
+}
+
+void ModelDesk::settle_now() {
+  in_->deliver();
+  settle_all();
 }
 
 MakeModelSeams ModelDesk::seams(std::string tenant, const KnownValues& values) {

@@ -30,6 +30,9 @@ class ModelDesk {
   /// outlive it.
   MakeModelSeams seams(std::string tenant, const KnownValues& values);
 
+  /// What is known by now is in the store: at the daemon's end, and before a task's.
+  void settle_now();
+
   // From the relay's thread; `done` is called in the daemon's loop.
   void reserve(const Charge& charge, std::function<void(Result<Grant>)> done);
   void settle(uint64_t id, const ModelUsage& usage);
