@@ -31,6 +31,16 @@ struct RequestHead {
   }
 };
 
+/// The path of a request's target, in both of its forms: without query, scheme and host.
+inline std::string_view path_of_target(std::string_view target) {
+  if (const size_t scheme = target.find("://");
+      scheme != std::string_view::npos && target.substr(0, 1) != "/") {
+    const size_t slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+  }
+  return target.substr(0, target.find_first_of("?#"));
+}
+
 class RequestWatch {
  public:
   virtual ~RequestWatch() = default;

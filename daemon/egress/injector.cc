@@ -53,12 +53,8 @@ bool replace_in_basic(std::string& value, const Injection& i, std::string_view w
 
 bool is_below_path(std::string_view target, std::string_view prefix) {
   if (prefix.empty()) return true;
-  if (const size_t scheme = target.find("://");
-      scheme != std::string_view::npos && target.front() != '/') {
-    const size_t slash = target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
-  }
-  const std::string path = to_lower(target.substr(0, target.find_first_of("?#")));
+  const std::string_view as_sent = path_of_target(target);
+  const std::string path = to_lower(as_sent);
   static constexpr std::string_view kDoubtful[] = {"//",  "/./", "/../", "\\", "%2e",
                                                    "%2f", "%5c", "%25",  ";"};
   for (const auto text : kDoubtful)
@@ -68,7 +64,7 @@ bool is_below_path(std::string_view target, std::string_view prefix) {
            path.compare(path.size() - end.size(), end.size(), end) == 0;
   };
   if (ends("/.") || ends("/..")) return false;
-  if (target.substr(0, prefix.size()) != prefix) return false;
+  if (as_sent.substr(0, prefix.size()) != prefix) return false;
   return path.size() == prefix.size() || prefix.back() == '/' || path[prefix.size()] == '/';
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/http/http.h"
 
 namespace codexos::daemon {
 
@@ -65,10 +66,9 @@ struct OwnRequest {
 /// What becomes of a request that was held.
 struct Leave {
   bool granted = false;
-  std::string body;    // granted: what is sent, which may be less than what was asked for
-  bool plain = false;  // granted: it is not in its Content-Encoding any more
-  int status = 0;      // else: the answer instead, in the caller's wire
-  std::string answer;  // JSON
+  std::string body;            // granted: what is sent, which may be less than what was asked for
+  bool plain = false;          // granted: it is not in its Content-Encoding any more
+  http::Response answer = {};  // else: instead, in the caller's wire
 };
 
 /// One request from its being held to the end of its answer. Destroyed before that: what was sent

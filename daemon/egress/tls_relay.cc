@@ -164,12 +164,7 @@ bool TlsRelay::on_leave() {
       refuse("a request to a model was refused behind another one", nullptr);
       return true;
     }
-    http::Response r;
-    r.status = leave->status;
-    r.headers.map["content-type"] = "application/json";
-    r.headers.map["x-should-retry"] = "false";  // what has to change is not there
-    r.body = leave->answer;
-    down_ += http::write_response(r);
+    down_ += http::write_response(leave->answer);
   }
   if (auto s = guard_.go_on(up_); !s.ok()) refuse(s.error().message, nullptr);
   if (!injector_.refused().empty()) refuse_request();

@@ -12,11 +12,8 @@
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kMaxAnswer = 64 << 20;  // of an answer that is no stream
-constexpr size_t kMaxText = 16 << 20;    // of a request that came in a coding
-constexpr size_t kMaxKept = 16 << 20;    // of a stream, in the record
+constexpr size_t kMaxText = 16 << 20;  // of a request that came in a coding
 constexpr int kRefused = 402;
-constexpr size_t kMaxRefused = 64 << 10;  // of a request that was not sent, in the record
 constexpr int64_t kFirstPauseMs = 500, kLongestPauseMs = 8'000, kLongestWaitMs = 60'000;
 
 /// Of one connection (RFC 9110, 7.6.1), or ours to set.
@@ -90,6 +87,17 @@ std::string one_line(std::string s) {
 }
 
 }  // namespace
+
+http::Response response_of(const ApiError& e) {
+  constexpr int kFirstOfServers = 500;
+  http::Response r;
+  r.status = e.status;
+  r.headers.map["content-type"] = "application/json";
+  // Programs try again when they are not told: what has to change is not here.
+  if (e.status < kFirstOfServers) r.headers.map["x-should-retry"] = "false";
+  r.body = e.body;
+  return r;
+}
 
 Exchange::Exchange(const ExchangeParts& parts, uint64_t number, std::string task,
                    ProvidersPtr providers, ModelRoute route, ClientConnection& client,
@@ -328,7 +336,7 @@ void Exchange::on_body(std::string_view bytes) {
   client_->send(http::chunk(bytes));  // first, then the counting
   if (over_) return;
   meter_->feed(bytes);
-  kept_all_ = kept_all_ && kept_.size() + bytes.size() <= kMaxKept;
+  kept_all_ = kept_all_ && kept_.size() + bytes.size() <= kMaxKeptStream;
   if (kept_all_) kept_ += bytes;
   if (client_->is_full() && call_) {
     paused_ = true;
@@ -427,10 +435,9 @@ void Exchange::fail(ApiProblem problem, const std::string& message) {
   head_ = {};
   status_ = e.status;
   http::Response r = begin_response(e.status);
-  r.headers.map["content-type"] = "application/json";
-  // Programs try again when they are not told: what has to change is not here.
-  if (e.status < 500) r.headers.map["x-should-retry"] = "false";
-  r.body = e.body;
+  http::Response refusal = response_of(e);
+  r.headers.map.merge(refusal.headers.map);
+  r.body = std::move(refusal.body);
   answer(r);
 }
 
@@ -474,7 +481,7 @@ void Exchange::record() const {
   r.model = target_.model;
   r.asked_model = parsed_.model;
   r.request = request_.body;
-  if (status_ == kRefused) r.request = r.request.substr(0, kMaxRefused);
+  if (status_ == kRefused) r.request = r.request.substr(0, kMaxKeptRefusal);
   r.status = status_;
   r.content_type = streaming_ ? "text/event-stream" : "application/json";
   r.response = kept_;

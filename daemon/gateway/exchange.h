@@ -26,6 +26,14 @@
 
 namespace codexos::daemon {
 
+inline constexpr size_t kMaxAnswer = 64 << 20;      // of an answer that is no stream
+inline constexpr size_t kMaxKeptStream = 16 << 20;  // of a stream, in the record
+inline constexpr size_t kMaxKeptRefusal = 64
+                                          << 10;  // of a request that was not sent, in the record
+
+/// Our own refusal. Where trying again does not help, programs are told.
+http::Response response_of(const ApiError& e);
+
 using ProvidersPtr = std::shared_ptr<const Providers>;
 
 struct ExchangeParts {

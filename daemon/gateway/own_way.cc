@@ -6,17 +6,16 @@
 #include <charconv>
 
 #include "core/base/clock.h"
+#include "core/base/path.h"
 #include "core/base/text.h"
+#include "daemon/egress/http_head.h"
 #include "daemon/gateway/charging.h"
 #include "daemon/gateway/coding.h"
 
 namespace codexos::daemon {
 namespace {
 
-constexpr size_t kMostAnswer = 64 << 20;  // of an answer that is no stream
-constexpr size_t kMostText = 32 << 20;    // of a request
-constexpr size_t kMostRecorded = 16 << 20;
-constexpr size_t kMostRefused = 64 << 10;  // of a request that was not sent
+constexpr size_t kMostText = 32 << 20;  // of a request
 constexpr size_t kMostPathTold = 200;
 constexpr uint16_t kHttpsPort = 443;
 
@@ -64,21 +63,6 @@ std::optional<HttpsPlace> https_place(std::string_view url) {
   return out;
 }
 
-/// The path of a request's target, in both of its forms.
-std::string_view path_of(std::string_view target) {
-  if (const size_t scheme = target.find("://");
-      scheme != std::string_view::npos && target.substr(0, 1) != "/") {
-    const size_t slash = target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
-  }
-  return target.substr(0, target.find_first_of("?#"));
-}
-
-bool begins_path(std::string_view path, std::string_view base) {
-  return path.substr(0, base.size()) == base &&
-         (path.size() == base.size() || path[base.size()] == '/');
-}
-
 /// Of those with this host and port the one whose base is the longest that fits; else any of them.
 const Provider* provider_at(const Providers& all, const OwnRequest& r, std::string_view path) {
   const Provider* best = nullptr;
@@ -86,7 +70,7 @@ const Provider* provider_at(const Providers& all, const OwnRequest& r, std::stri
   for (const Provider& p : all.all) {
     const auto at = https_place(p.base_url);
     if (!at || p.is_scripted() || to_lower(at->host) != r.host || at->port != r.port) continue;
-    const size_t fits = begins_path(path, at->path) ? at->path.size() + 1 : 0;
+    const size_t fits = path_within(path, at->path) ? at->path.size() + 1 : 0;
     if (best != nullptr && fits <= length) continue;
     best = &p;
     length = fits;
@@ -108,7 +92,7 @@ std::optional<ModelRoute> endpoint_in(std::string_view path) {
 std::optional<OwnRoute> find_own_route(const Providers& all, const OwnRequest& r) {
   const bool reads = r.method == "GET" || r.method == "HEAD" || r.method == "OPTIONS";
   if (reads && !r.upgrade) return std::nullopt;
-  const std::string_view path = path_of(r.target);
+  const std::string_view path = path_of_target(r.target);
   OwnRoute out;
   out.provider = provider_at(all, r, path);
   if (out.provider == nullptr && r.credential == Credential::secret) return std::nullopt;
@@ -169,7 +153,7 @@ class OwnWay::Call final : public MeteredCall {
   void on_body(std::string_view bytes) override {
     if (first_byte_us_ == 0) first_byte_us_ = std::max<int64_t>(monotonic_us() - started_us_, 1);
     if (streaming_ && meter_) meter_->feed(bytes);
-    const size_t most = streaming_ ? kMostRecorded : kMostAnswer;
+    const size_t most = streaming_ ? kMaxKeptStream : kMaxAnswer;
     kept_all_ = kept_all_ && answer_.size() + bytes.size() <= most;
     if (kept_all_) answer_ += bytes;
   }
@@ -225,8 +209,8 @@ class OwnWay::Call final : public MeteredCall {
     if (!can_clamp()) charge_.least_output_tokens = charge_.max_output_tokens;
     charge_.task = request_.task;
     charge_.provider = route_.name;
-    charge_.model =
-        parsed_ ? parsed_->model : std::string(path_of(request_.target).substr(0, kMostPathTold));
+    charge_.model = parsed_ ? parsed_->model
+                            : std::string(path_of_target(request_.target).substr(0, kMostPathTold));
   }
 
   /// What a subscription's own endpoint does not know, it refuses.
@@ -249,8 +233,9 @@ class OwnWay::Call final : public MeteredCall {
       const ApiError e =
           api_error(route_.dialect, used_up ? ApiProblem::budget : ApiProblem::overloaded,
                     "codexos: " + grant.error().message);
-      status_ = leave.status = e.status;
-      answer_ = leave.answer = e.body;
+      leave.answer = response_of(e);
+      status_ = e.status;
+      answer_ = e.body;
       content_type_ = "application/json";
       finish(grant.error().message);
     }
@@ -298,7 +283,7 @@ class OwnWay::Call final : public MeteredCall {
     r.provider = route_.name;
     r.model = r.asked_model = charge_.model;
     r.request = text();
-    if (!grant_) r.request = r.request.substr(0, kMostRefused);
+    if (!grant_) r.request = r.request.substr(0, kMaxKeptRefusal);
     r.status = status_;
     r.content_type = content_type_;
     r.response = answer_;

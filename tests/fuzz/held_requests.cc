@@ -53,7 +53,7 @@ struct Asked final : Metering {
     auto call = std::make_unique<Call>(*this);
     const bool granted = (leaves >> (asked++ % 8) & 1) != 0;
     sent += granted ? 1 : 0;
-    call->leave = Leave{granted, std::move(body), false, 402, "{}"};
+    call->leave = Leave{granted, std::move(body), false};
     return call;
   }
   unsigned leaves = 0;  // a bit for each request

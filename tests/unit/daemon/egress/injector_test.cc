@@ -337,7 +337,7 @@ TEST_CASE("a request to a model is held until there is leave") {
       CHECK(s.out.empty());
       CHECK(s.guard.waits_for_watch());
       CHECK_FALSE(s.in.take_leave(s.out));
-      s.metering.leave = Leave{true, "HELLO!", plain, 0, ""};
+      s.metering.leave = Leave{true, "HELLO!", plain};
       REQUIRE(s.in.take_leave(s.out));
       CHECK(has(s.out, kKey));
       CHECK(has(s.out, "Content-Length: 6\r\n\r\nHELLO!"));
@@ -362,10 +362,10 @@ TEST_CASE("a request to a model is held until there is leave") {
 TEST_CASE("a request to a model that gets no leave is not sent") {
   MeteredSide s;
   s.feed(get(kWithKey + "Content-Length: 2\r\n", "POST /v1/x HTTP/1.1") + "{}", 1 << 20);
-  s.metering.leave = Leave{false, "", false, 402, "{}"};
+  s.metering.leave = Leave{false, "", false, {402, {}, "{}"}};
   const auto leave = s.in.take_leave(s.out);
   REQUIRE(leave);
-  CHECK(leave->status == 402);
+  CHECK(leave->answer.status == 402);
   CHECK(s.out.empty());
   CHECK(s.metering.told == "gone;");
   CHECK_FALSE(s.in.waits());
@@ -434,7 +434,7 @@ TEST_CASE("an answer that is cut short does not end well for who counts") {
                                  "chunked\r\n\r\n3\r\nabc\r\n"}) {
     MeteredSide s;
     s.feed(get(kWithKey), 1 << 20);
-    s.metering.leave = Leave{true, "", false, 0, ""};
+    s.metering.leave = Leave{true, "", false};
     REQUIRE(s.in.take_leave(s.out));
     Answers answers(s.in.asked(), {[]() { return nullptr; }, [](uint32_t) {},
                                    [](std::string_view) { return Status(); }, nullptr});

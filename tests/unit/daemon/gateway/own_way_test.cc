@@ -213,9 +213,9 @@ TEST_CASE("a request on its own way: leave, count, settlement") {
     const auto leave = call->take_leave();
     REQUIRE(leave);
     CHECK_FALSE(leave->granted);
-    CHECK(leave->status == 402);
-    CHECK(leave->answer.find("\"type\":\"error\"") != std::string::npos);
-    CHECK(leave->answer.find("the budget is 10 tokens") != std::string::npos);
+    CHECK(leave->answer.status == 402);
+    CHECK(leave->answer.body.find("\"type\":\"error\"") != std::string::npos);
+    CHECK(leave->answer.body.find("the budget is 10 tokens") != std::string::npos);
     call.reset();
     CHECK(s.ledger.usages.empty());
   }
