@@ -12,8 +12,8 @@ agent=codex
 agent_home codex "$codex_package" nvm
 repo
 set_model() {
-  agent_extra=(-m fake-1 -c model_provider=fake
-    -c "model_providers.fake={name=\"fake\",base_url=\"http://127.0.0.1:$model_port/v1\",wire_api=\"responses\"}")
+  codex_at "http://127.0.0.1:$model_port" 'env_key="CODEX_API_KEY"'
+  agent_extra=("${extra[@]}")
 }
 
 agent_options=(-e CODEX_API_KEY=sk-key --key-for any)
