@@ -3,10 +3,8 @@
 # A server that secrets are used against (fixtures/secrets_upstream.py), which the daemon trusts, and a secret
 # `key` that is bound to it. To be sourced after lib.sh, instead of network.bash.
 
-export SSL_CERT_FILE=$SCRATCH/net/ca.pem  # of the daemon that network.bash starts
-# shellcheck source=tests/network.bash
-. "$TESTS/network.bash"
-unset SSL_CERT_FILE
+# shellcheck source=tests/trusted_network.bash
+. "$TESTS/trusted_network.bash"
 python3 "$TESTS/integration/fixtures/secrets_upstream.py" "$NET" >"$NET/upstream.log" 2>&1 &
 started+=($!)
 wait_until 20 test -e "$NET/upstream.ports"
@@ -28,6 +26,18 @@ eval_agent() {
   mkdir -p ~/.local/bin ~/.config/codexos/agents ~/.fake
   printf '#!/bin/sh\neval "$1"\n' >~/.local/bin/fake-agent
   chmod +x ~/.local/bin/fake-agent
+}
+# fake_preset HOSTS: its preset, for a list of hosts in YAML; the rest of it is read from stdin.
+fake_preset() {
+  cat - >"$TMPDIR/preset.rest"
+  cat - "$TMPDIR/preset.rest" >~/.config/codexos/agents/fake.yaml <<YAML
+name: fake
+program: fake-agent
+places: [~/.local/bin]
+job: ["{program}", "{prompt}"]
+folders: [.fake]
+hosts: $1
+YAML
 }
 # asked [JQ]: the last request that a server got.
 asked() { tail -n 1 "$NET/asked.log" | jq -r "${1:-.}"; }

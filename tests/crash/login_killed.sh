@@ -16,13 +16,7 @@ export SSL_CERT_FILE=$NET/ca.pem  # of the daemon
 
 eval_agent
 host=good.test:$echo_tls
-cat >~/.config/codexos/agents/fake.yaml <<YAML
-name: fake
-program: fake-agent
-places: [~/.local/bin]
-job: ["{program}", "{prompt}"]
-folders: [.fake]
-hosts: ["$host,private"]
+fake_preset "[\"$host,private\"]" <<YAML
 keys: [FAKE_KEY]
 login:
   file: ~/.fake/cred.json

@@ -8,17 +8,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 # shellcheck source=tests/crash/faults.bash
 . "$TESTS/crash/faults.bash"
+# shellcheck source=tests/model.bash
+. "$TESTS/model.bash"
 
 work
-requests=$SCRATCH/requests.jsonl
-: >"$requests"
-printf '[{"text": "Hello."}]' >"$SCRATCH/turns.json"
-python3 "$TESTS/journey/agents/model_server.py" "$SCRATCH/turns.json" --log "$requests" --port-file "$SCRATCH/port" >"$SCRATCH/model.log" 2>&1 &
-started+=($!)
-wait_until 20 test -e "$SCRATCH/port"
+model '[{"text": "Hello."}]'
 mkdir -p ~/.config/codexos
 cat >~/.config/codexos/providers.yaml <<Y
-providers: [{name: local, wires: [openai], base_url: "http://127.0.0.1:$(cat "$SCRATCH/port")/v1", models: [m], retries: 0, prices: [{model: m, input: 1, output: 2}]}]
+providers: [{name: local, wires: [openai], base_url: "http://127.0.0.1:$model_port/v1", models: [m], retries: 0, prices: [{model: m, input: 1, output: 2}]}]
 Y
 cat >asks.sh <<'S'
 while [ ! -e stop ]; do

@@ -11,13 +11,7 @@
 
 eval_agent
 host=good.test:$echo_tls
-cat >~/.config/codexos/agents/fake.yaml <<YAML
-name: fake
-program: fake-agent
-places: [~/.local/bin]
-job: ["{program}", "{prompt}"]
-folders: [.fake]
-hosts: ["$host,private"]
+fake_preset "[\"$host,private\"]" <<YAML
 keys: [FAKE_KEY, OTHER_KEY]
 held: {FAKE_KEY: {hosts: ["$host"], header: x-key}}
 login:

@@ -8,23 +8,15 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 # shellcheck source=tests/secrets.bash
 . "$TESTS/secrets.bash"
+# shellcheck source=tests/model.bash
+. "$TESTS/model.bash"
 
 eval_agent
-requests=$NET/requests.jsonl
-: >"$requests"
-printf '[{"text": "Hello.", "hang": 60}]' >"$NET/turns.json"
-python3 "$TESTS/journey/agents/model_server.py" "$NET/turns.json" --log "$requests" --port-file "$NET/model.port" --tls "$NET" >"$NET/model.log" 2>&1 &
-started+=($!)
-wait_until 20 test -e "$NET/model.port"
-host=good.test:$(cat "$NET/model.port")
+model_tls=$NET
+model '[{"text": "Hello.", "hang": 60}]' # only to who has tools
+host=good.test:$model_port
 U=https://$host
-cat >~/.config/codexos/agents/fake.yaml <<YAML
-name: fake
-program: fake-agent
-places: [~/.local/bin]
-job: ["{program}", "{prompt}"]
-folders: [.fake]
-hosts: ["$host,private"]
+fake_preset "[\"$host,private\"]" <<YAML
 keys: [FAKE_KEY]
 held: {FAKE_KEY: {hosts: ["$host"], header: x-api-key}}
 login:

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Real agents from npm, in pinned versions, against a model server that follows a script
-# (agents/model_server.py). What is installed is kept in AGENTS_CACHE for the next test.
+# (tests/model.bash). What is installed is kept in AGENTS_CACHE for the next test.
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 # shellcheck source=tests/npm.bash
 . "$TESTS/npm.bash"
+# shellcheck source=tests/model.bash
+. "$TESTS/model.bash"
 
 # shellcheck disable=SC2034  # the tests use them
 readonly codex_package=@openai/codex@0.169.0 claude_package=@anthropic-ai/claude-code@2.1.197 opencode_package=opencode-ai@1.18.33
-readonly agents_here=$TESTS/journey/agents
 
 # agent_home PROGRAM PACKAGE PLACE: installs the package below a fake nvm or ~/.local of this test's home.
 agent_home() {
@@ -35,20 +36,12 @@ agent_home() {
   [ "$place" != nvm ] || ln -s "$(command -v node)" "$prefix/bin/node"
 }
 
-# model TURNS: starts a server that follows the turns; sets `model_port` and `requests`, its log, and has
-# set_model(), the test's own, put the port where its agent looks for it.
-# `model_tls`: a folder with a certificate: it speaks TLS then.
-model_port='' requests='' model_tls=''
-model() {
-  requests=$SCRATCH/requests.jsonl
-  printf '%s\n' "$1" >"$SCRATCH/turns.json"
-  rm -f "$SCRATCH/port"
-  : >"$requests"
-  python3 "$agents_here/model_server.py" "$SCRATCH/turns.json" --log "$requests" --port-file "$SCRATCH/port" ${model_tls:+--tls "$model_tls"} >"$SCRATCH/model.log" 2>&1 &
-  started+=($!)
-  wait_until 10 test -e "$SCRATCH/port"
-  model_port=$(cat "$SCRATCH/port")
-  set_model
+# Those that most people have, each where one installs it, and a repository.
+three_agents() {
+  agent_home claude "$claude_package" nvm
+  agent_home codex "$codex_package" local
+  agent_home opencode "$opencode_package" local
+  repo
 }
 
 # `agent_options` and `agent_extra` are set by the test: what the agent needs to talk to the model.

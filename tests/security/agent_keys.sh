@@ -14,12 +14,6 @@ host=good.test:$echo_tls
 gives='gives: {access_token: oauth.access, refresh_token: oauth.refresh}'
 {
   cat <<YAML
-name: fake
-program: fake-agent
-places: [~/.local/bin]
-job: ["{program}", "{prompt}"]
-folders: [.fake]
-hosts: ["$host,private", "other.test:$echo_tls,private", "good.test:$https,private"]
 login:
   file: ~/.fake/cred.json
   link: .fake/cred.json
@@ -31,7 +25,7 @@ YAML
   for path in token odd cut; do
     printf '    - {hosts: ["%s"], path: /oauth/%s, sends: oauth.refresh, %s}\n' "$host" "$path" "$gives"
   done
-} >~/.config/codexos/agents/fake.yaml
+} | fake_preset "[\"$host,private\", \"other.test:$echo_tls,private\", \"good.test:$https,private\"]"
 reset_login() {
   printf '{"oauth":{"access":"sk-at-0000-canary-access-token","refresh":"sk-rt-%04d-canary-refresh-token","expires":%d},"private":"x"}' "$1" "$2" >"$TMPDIR/own"
   cat "$TMPDIR/own" >~/.fake/cred.json

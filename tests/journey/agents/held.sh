@@ -8,15 +8,10 @@
 # alone
 # shellcheck source=tests/journey/agents.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
-export SSL_CERT_FILE=$SCRATCH/net/ca.pem  # of the daemon that network.bash starts
-# shellcheck source=tests/network.bash
-. "$TESTS/network.bash"
-unset SSL_CERT_FILE
+# shellcheck source=tests/trusted_network.bash
+. "$TESTS/trusted_network.bash"
 
-agent_home claude "$claude_package" nvm
-agent_home codex "$codex_package" local
-agent_home opencode "$opencode_package" local
-repo
+three_agents
 model_tls=$NET
 set_model() { at=good.test:$model_port url=https://$at; }
 readonly canary=canary-0123456789abcdef0123

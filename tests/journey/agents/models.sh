@@ -8,10 +8,7 @@
 # shellcheck source=tests/journey/agents.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 
-agent_home claude "$claude_package" nvm
-agent_home codex "$codex_package" local
-agent_home opencode "$opencode_package" local
-repo
+three_agents
 mkdir -p ~/.config/codexos
 cat >~/.config/codexos/providers.yaml <<'Y'
 providers: [{name: demo, wires: [scripted], models: ["*"], script: script.yaml, prices: [{model: "*", input: 1, cached_input: 0.5, output: 2}]}]
