@@ -192,8 +192,8 @@ void Connection::begin_tls() {
   set_low_water(client_.get(), 1);
   tls_ = std::make_unique<TlsRelay>(
       *std::move(client), client_.get(),
-      TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller(), treatment_.task,
-                      treatment_.metering, [this] { move_soon(); }, treatment_.held});
+      TlsRelay::Parts{target_.name, target_.port, treatment_.injections, teller(),
+                      treatment_.metering, [this] { move_soon(); }});
   end_in_ms(kTlsMs);
   if (server_) reach_by_tls();
 }

@@ -45,9 +45,7 @@ struct ConnectionParts {
 struct Treatment {
   InjectionSetPtr injections;         // null: none
   std::shared_ptr<TlsLeaves> leaves;  // null: TLS cannot be terminated
-  std::string task;
-  FindMetering metering;  // null: requests to models are not counted
-  HeldBytesPtr held;
+  TaskMetering metering;
   bool bound = false;      // a secret may be put in: TLS is terminated
   bool terminate = false;  // a rule says so: and nothing but HTTP is let through
   bool ends_tls() const { return bound || terminate; }

@@ -109,7 +109,7 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
   post([this, task, touched, policy = std::move(policy)](Thread& t) {
     const ConnectionParts parts{{*t.loop, *t.resolver, t.proxy}, t.pipes, t.scratch, t.servers};
     t.tasks[task] = std::make_unique<RelayTask>(
-        parts, task, policy, touched,
+        parts, policy, touched,
         [task, &t](NetReport r) { t.reports[task].push_back(std::move(r)); },
         [this, task](uint64_t number, int32_t port) {
           in_->post([this, task, number, port] { on_dial_(task, number, port); });
@@ -119,10 +119,12 @@ void Egress::add(const std::string& task, NetPolicyPtr policy) {
           service->accept(task, std::move(client));
           return {};
         },
-        [this, &t]() -> Result<Metering*> {
-          CODEXOS_ASSIGN(InternalService* const service, models(t));
-          return &service->metering();
-        });
+        TaskMetering{task,
+                     [this, &t]() -> Result<Metering*> {
+                       CODEXOS_ASSIGN(InternalService* const service, models(t));
+                       return &service->metering();
+                     },
+                     std::make_shared<size_t>(0)});
   });
 }
 

@@ -172,13 +172,13 @@ void Injector::on_head(const RequestHead& head, std::string& out) {
 /// Some servers take the body of such a request for the next request, which then is another one
 /// than we see.
 bool Injector::smuggles(const RequestHead& head) const {
-  if (!set_ || !place_.tls || !place_.metering) return false;
+  if (!set_ || !place_.tls || !place_.metering.find) return false;
   const bool bodiless = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
   const std::string_view length = head.value("content-length");
   const bool has_body = head.count("transfer-encoding") != 0 || (!length.empty() && length != "0");
   if (!bodiless || !has_body) return false;
   if (of_models_) return true;
-  const auto metering = place_.metering();
+  const auto metering = place_.metering.find();
   return metering.ok() && (*metering)->serves_models(place_.name, place_.port);
 }
 
@@ -195,12 +195,12 @@ bool Injector::is_exchange(const RequestHead& head, AskedRequest& asked) const {
   return true;
 }
 
-/// Nothing: it uses no model, or it is refused.
-std::optional<OwnRequest> Injector::model_request(const RequestHead& head,
-                                                  const AskedRequest& asked) {
-  if (!asked.with_value || !place_.metering) return std::nullopt;
+/// Where it may use a model, or nobody can tell, which is refused.
+void Injector::begin_metered(const RequestHead& head, AskedRequest& asked,
+                             const std::shared_ptr<HeldRoom>& room) {
+  if (!asked.with_value || !place_.metering.find) return;
   OwnRequest r;
-  r.task = place_.task;
+  r.task = place_.metering.task;
   r.host = place_.name;
   r.port = place_.port;
   r.method = std::string(head.method);
@@ -217,12 +217,13 @@ std::optional<OwnRequest> Injector::model_request(const RequestHead& head,
   r.encoding = std::string(head.value("content-encoding"));
   r.upgrade = asked.upgrade;
   r.credential = credential_.value_or(Credential::secret);
-  const auto metering = place_.metering();
-  const Result<bool> counts = metering.ok() ? (*metering)->counts(r) : metering.error();
-  if (!counts.ok())
-    refused_ = "what it uses of models cannot be counted: " + counts.error().message;
-  if (!counts.ok() || !*counts) return std::nullopt;
-  return r;
+  r.room = room;
+  const auto metering = place_.metering.find();
+  auto call = metering.ok() ? (*metering)->begin(r) : metering.error();
+  if (call.ok())
+    asked.metered = *std::move(call);
+  else
+    refused_ = "what it uses of models cannot be counted: " + call.error().message;
 }
 
 /// True: it goes on when its body is there.
@@ -230,9 +231,10 @@ bool Injector::hold(const RequestHead& head, AskedRequest asked,
                     const std::vector<std::string>& lines) {
   if (!set_ || !place_.tls) return false;
   Held held;
+  held.room = std::make_shared<HeldRoom>(place_.metering.held);
   const bool exchange = is_exchange(head, asked);
-  if (!exchange) held.model = model_request(head, asked);
-  if (!exchange && !held.model) return false;
+  if (!exchange) begin_metered(head, asked, held.room);
+  if (!exchange && !asked.metered) return false;
   if (asked.upgrade) {
     refused_ = "requests to models are counted here, which an upgrade to " +
                std::string(head.value("upgrade")) + " would hide";
@@ -240,7 +242,6 @@ bool Injector::hold(const RequestHead& head, AskedRequest asked,
   }
   expects_continue_ = to_lower(head.value("expect")) == "100-continue";
   held.asked = std::move(asked);
-  held.room = std::make_shared<HeldRoom>(place_.held);
   held.form = to_lower(head.value("content-type")).find("json") == std::string::npos;
   held.head.append(head.line).append("\r\n");
   static constexpr std::string_view kNewly[] = {"content-length", "transfer-encoding", "trailer",
@@ -301,17 +302,16 @@ void Injector::on_body(std::string_view bytes, std::string& out) {
 }
 
 void Injector::on_whole(std::string& out) {
-  if (!held_->model) return release_exchange(out);
-  if (body_) body_->look(held_->body);
   if (held_->too_large) {
     refused_ = "a request to a model of more than 32 MiB, or too many that wait";
     wipe(held_->head);
     return held_.reset();
   }
-  held_->model->room = std::move(held_->room);
-  const auto metering = place_.metering();
-  held_->asked.metered = (*metering)->ask(*held_->model, std::move(held_->body), place_.wake);
-  held_->body.clear();
+  if (!held_->asked.metered) return release_exchange(out);
+  if (body_) body_->look(held_->body);
+  held_->waits = true;
+  held_->room.reset();  // the call has it, for as long as it has the body
+  held_->asked.metered->ask(std::exchange(held_->body, {}), place_.wake);
 }
 
 std::optional<Leave> Injector::take_leave(std::string& out) {

@@ -42,10 +42,8 @@ class Injector final : public RequestWatch {
     std::string name;  // of the host that the requests are known to be for
     uint16_t port = 0;
     bool tls = false;  // whether they go out in TLS: else no value is put in
-    std::string task = {};
-    FindMetering metering = {};       // null: nothing is counted
+    TaskMetering metering = {};
     std::function<void()> wake = {};  // there is a leave to take
-    HeldBytesPtr held = {};           // of the task; null: not bounded
   };
 
   /// `set` may be null: then it only notes what was asked.
@@ -54,7 +52,7 @@ class Injector final : public RequestWatch {
   void on_body(std::string_view bytes, std::string& out) override;
   bool takes_whole() const override { return held_.has_value(); }
   void on_whole(std::string& out) override;
-  bool waits() const override { return held_ && held_->asked.metered; }
+  bool waits() const override { return held_ && held_->waits; }
   /// What became of a request that waits: appended to `out` when it was granted, else the answer to
   /// it. Nothing: none waits, or not yet.
   std::optional<Leave> take_leave(std::string& out);
@@ -73,13 +71,14 @@ class Injector final : public RequestWatch {
     std::string coding;  // that line; empty: it has none
     std::string body;
     std::shared_ptr<HeldRoom> room;
-    bool form = false;                // of an exchange: not JSON
-    std::optional<OwnRequest> model;  // it may use one
+    bool form = false;   // of an exchange: not JSON
+    bool waits = false;  // for leave
     bool too_large = false;
   };
   bool smuggles(const RequestHead& head) const;
   bool is_exchange(const RequestHead& head, AskedRequest& asked) const;
-  std::optional<OwnRequest> model_request(const RequestHead& head, const AskedRequest& asked);
+  void begin_metered(const RequestHead& head, AskedRequest& asked,
+                     const std::shared_ptr<HeldRoom>& room);
   bool hold(const RequestHead& head, AskedRequest asked, const std::vector<std::string>& lines);
   void release_exchange(std::string& out);
   void send_held(std::string& out);

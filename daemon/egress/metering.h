@@ -71,11 +71,13 @@ struct Leave {
   http::Response answer = {};  // else: instead, in the caller's wire
 };
 
-/// One request from its being held to the end of its answer. Destroyed before that: what was sent
-/// counts.
+/// One request from its head to the end of its answer. Destroyed before that: what was sent counts.
 class MeteredCall {
  public:
   virtual ~MeteredCall() = default;
+  /// Once, when its body is there. `wake` is called when there is a leave to take, maybe from
+  /// within.
+  virtual void ask(std::string body, std::function<void()> wake) = 0;
   /// Nothing: it is not decided yet. Once; one that grants is taken for sent.
   virtual std::optional<Leave> take_leave() = 0;
   virtual void on_head(int status, std::string_view content_type) = 0;
@@ -91,14 +93,18 @@ class Metering {
   virtual ~Metering() = default;
   /// Whether models are there, whoever asks.
   virtual bool serves_models(std::string_view host, uint16_t port) = 0;
-  /// Whether it may use a model. Error: it cannot be told, so it must not be sent.
-  virtual Result<bool> counts(const OwnRequest& request) = 0;
-  /// `wake` is called when there is a leave to take, maybe from within.
-  virtual std::unique_ptr<MeteredCall> ask(const OwnRequest& request, std::string body,
-                                           std::function<void()> wake) = 0;
+  /// Null: it uses no model. Error: that cannot be told, so it must not be sent.
+  virtual Result<std::unique_ptr<MeteredCall>> begin(const OwnRequest& request) = 0;
 };
 
 /// As one task's connections find it: made when it is first needed. Error: there is none.
 using FindMetering = std::function<Result<Metering*>()>;
+
+/// What the connections of one task have of it.
+struct TaskMetering {
+  std::string task;
+  FindMetering find;  // null: nothing is counted
+  HeldBytesPtr held;
+};
 
 }  // namespace codexos::daemon

@@ -301,9 +301,7 @@ Treatment RelayTask::treatment_of(const DialTarget& target) const {
   if (target.own_host) return t;
   t.injections = policy_->injections;
   t.leaves = leaves_;
-  t.task = id_;
   t.metering = metering_;
-  t.held = held_;
   if (target.name.empty()) return t;
   t.bound = t.injections && t.injections->binds(target.name, target.port);
   t.terminate = terminates(policy_->rules, target.name, target.port);

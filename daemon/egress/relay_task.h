@@ -42,10 +42,9 @@ class RelayTask final : public ConnectionOwner {
   /// Hands a connection to the model gateway; error unavailable: there is none.
   using Models = std::function<Status(Fd client)>;
 
-  RelayTask(const ConnectionParts& parts, std::string id, NetPolicyPtr policy, Touched touched,
-            Tell tell, DialInside dial, Models models, FindMetering metering)
+  RelayTask(const ConnectionParts& parts, NetPolicyPtr policy, Touched touched, Tell tell,
+            DialInside dial, Models models, TaskMetering metering)
       : p_(parts),
-        id_(std::move(id)),
         policy_(std::move(policy)),
         touched_(std::move(touched)),
         tell_(std::move(tell)),
@@ -112,14 +111,12 @@ class RelayTask final : public ConnectionOwner {
   }
 
   ConnectionParts p_;
-  std::string id_;
   NetPolicyPtr policy_;
   Touched touched_;
   Tell tell_;
   DialInside dial_;
   Models models_;
-  FindMetering metering_;
-  HeldBytesPtr held_ = std::make_shared<size_t>(0);
+  TaskMetering metering_;
   std::shared_ptr<TlsLeaves> leaves_;
   TaskSocketsPtr sockets_ = std::make_shared<TaskSockets>();
   std::vector<int> paused_;  // listeners that are not watched

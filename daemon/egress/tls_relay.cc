@@ -50,8 +50,7 @@ TlsRelay::TlsRelay(TlsSide client, int client_fd, const Parts& parts)
       name_(parts.name),
       injections_(parts.injections),
       tell_(parts.tell),
-      injector_(injections_,
-                {parts.name, parts.port, true, parts.task, parts.metering, parts.wake, parts.held},
+      injector_(injections_, {parts.name, parts.port, true, parts.metering, parts.wake},
                 [this](const char* what, uint32_t secret, std::string where) {
                   note(what, secret, std::move(where));
                 }),

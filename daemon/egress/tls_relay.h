@@ -26,10 +26,8 @@ class TlsRelay {
     uint16_t port = 0;
     InjectionSetPtr injections;  // may be null
     Injector::Tell tell;
-    std::string task;
-    FindMetering metering;       // null: nothing is counted
+    TaskMetering metering;
     std::function<void()> wake;  // move() has something to do
-    HeldBytesPtr held;           // of the task
   };
   /// `client` has the client's first bytes still to be read.
   TlsRelay(TlsSide client, int client_fd, const Parts& parts);

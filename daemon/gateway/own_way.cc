@@ -113,22 +113,23 @@ std::optional<OwnRoute> find_own_route(const Providers& all, const OwnRequest& r
 class OwnWay::Call final : public MeteredCall {
  public:
   Call(Ledger& ledger, Recorder* recorder, ProvidersPtr providers, OwnRoute route,
-       const OwnRequest& request, std::string body, std::function<void()> wake)
+       const OwnRequest& request)
       : ledger_(ledger),
         recorder_(recorder),
         providers_(std::move(providers)),
         route_(std::move(route)),
-        request_(request),
-        body_(std::move(body)),
-        wake_(std::move(wake)),
-        started_at_us_(now_us()),
-        started_us_(monotonic_us()) {}
+        request_(request) {}
   ~Call() override {
     *exists_ = false;
     finish("the connection ended");
   }
 
-  void start() {
+  void ask(std::string body, std::function<void()> wake) override {
+    body_ = std::move(body);
+    wake_ = std::move(wake);
+    started_at_us_ = now_us();
+    started_us_ = monotonic_us();
+    finished_ = false;
     read_request();
     make_charge();
     ledger_.reserve(charge_, [this, exists = exists_, ledger = &ledger_](Result<Grant> grant) {
@@ -304,7 +305,7 @@ class OwnWay::Call final : public MeteredCall {
   std::string body_;
   std::optional<std::string> text_;  // of a body in a coding
   std::function<void()> wake_;
-  int64_t started_at_us_, started_us_, first_byte_us_ = 0;
+  int64_t started_at_us_ = 0, started_us_ = 0, first_byte_us_ = 0;
   std::optional<ModelRequest> parsed_;  // nothing: it cannot be read
   const ModelPrice* price_ = nullptr;   // null: none, or a subscription
   Charge charge_;
@@ -312,7 +313,7 @@ class OwnWay::Call final : public MeteredCall {
   std::optional<Leave> leave_;
   std::optional<AnswerMeter> meter_;
   bool sent_ = false, streaming_ = false, kept_all_ = true, whole_ = false, broken_off_ = false;
-  bool finished_ = false;
+  bool finished_ = true;  // nothing was asked yet
   int status_ = 0;
   std::string content_type_, answer_;
   std::shared_ptr<bool> exists_ = std::make_shared<bool>(true);
@@ -326,27 +327,19 @@ bool OwnWay::serves_models(std::string_view host, uint16_t port) {
   return known.ok() && provider_at(**known, r, "/") != nullptr;
 }
 
-Result<bool> OwnWay::counts(const OwnRequest& request) {
+Result<std::unique_ptr<MeteredCall>> OwnWay::begin(const OwnRequest& request) {
   auto known = providers_();
-  if (known.ok()) return find_own_route(**known, request).has_value();
-  if (request.credential != Credential::secret) return std::move(known).error();
-  // A mistake in the file does not stop what has nothing to do with models.
-  CODEXOS_ASSIGN(const Providers built_in, built_in_providers());
-  return find_own_route(built_in, request).has_value() ? Result<bool>(known.error())
-                                                       : Result<bool>(false);
-}
-
-std::unique_ptr<MeteredCall> OwnWay::ask(const OwnRequest& request, std::string body,
-                                         std::function<void()> wake) {
-  auto known = providers_();
-  // They were there a moment ago.
-  const ProvidersPtr providers = known.ok() ? *known : std::make_shared<const Providers>();
-  auto route = find_own_route(*providers, request);
-  if (!route) route.emplace().name = request.host;
-  auto call = std::make_unique<Call>(ledger_, recorder_, providers, *std::move(route), request,
-                                     std::move(body), std::move(wake));
-  call->start();
-  return call;
+  if (!known.ok()) {
+    if (request.credential != Credential::secret) return std::move(known).error();
+    // A mistake in the file does not stop what has nothing to do with models.
+    CODEXOS_ASSIGN(const Providers built_in, built_in_providers());
+    if (find_own_route(built_in, request)) return std::move(known).error();
+    return std::unique_ptr<MeteredCall>();
+  }
+  auto route = find_own_route(**known, request);
+  if (!route) return std::unique_ptr<MeteredCall>();
+  return std::unique_ptr<MeteredCall>(
+      new Call(ledger_, recorder_, *std::move(known), *std::move(route), request));
 }
 
 }  // namespace codexos::daemon

@@ -39,9 +39,7 @@ class OwnWay final : public Metering {
       : ledger_(ledger), recorder_(recorder), providers_(std::move(providers)) {}
 
   bool serves_models(std::string_view host, uint16_t port) override;
-  Result<bool> counts(const OwnRequest& request) override;
-  std::unique_ptr<MeteredCall> ask(const OwnRequest& request, std::string body,
-                                   std::function<void()> wake) override;
+  Result<std::unique_ptr<MeteredCall>> begin(const OwnRequest& request) override;
 
  private:
   class Call;

@@ -24,7 +24,13 @@ struct Asked final : Metering {
   struct Call final : MeteredCall {
     explicit Call(Asked& o) : owner(o) {}
     ~Call() override {
-      if (!ended) owner.told += "cut;";
+      if (begun && !ended) owner.told += "cut;";
+    }
+    void ask(std::string body, std::function<void()>) override {
+      CODEXOS_CHECK(!std::exchange(begun, true));
+      const bool granted = (owner.leaves >> (owner.asked++ % 8) & 1) != 0;
+      owner.sent += granted ? 1 : 0;
+      leave = Leave{granted, std::move(body), false};
     }
     std::optional<Leave> take_leave() override { return std::exchange(leave, std::nullopt); }
     void on_head(int status, std::string_view) override { owner.told += std::to_string(status); }
@@ -42,19 +48,12 @@ struct Asked final : Metering {
     }
     Asked& owner;
     std::optional<Leave> leave;
-    bool ended = false;
+    bool begun = false, ended = false;
   };
   bool serves_models(std::string_view, uint16_t) override { return false; }
-  Result<bool> counts(const OwnRequest& r) override {
-    return r.target.compare(0, kCounted.size(), kCounted) == 0;
-  }
-  std::unique_ptr<MeteredCall> ask(const OwnRequest&, std::string body,
-                                   std::function<void()>) override {
-    auto call = std::make_unique<Call>(*this);
-    const bool granted = (leaves >> (asked++ % 8) & 1) != 0;
-    sent += granted ? 1 : 0;
-    call->leave = Leave{granted, std::move(body), false};
-    return call;
+  Result<std::unique_ptr<MeteredCall>> begin(const OwnRequest& r) override {
+    const bool counts = r.target.compare(0, kCounted.size(), kCounted) == 0;
+    return std::unique_ptr<MeteredCall>(counts ? new Call(*this) : nullptr);
   }
   unsigned leaves = 0;  // a bit for each request
   size_t asked = 0, sent = 0;
@@ -78,7 +77,7 @@ Passed pass(const std::vector<std::string_view>& up, const std::vector<std::stri
   all[0].value = Secret(std::string(kValue));
   all[0].hosts = *parse_net_rules({kHost});
   Injector injector(std::make_shared<const InjectionSet>(std::move(all)),
-                    {kHost, 443, true, "t", [&]() -> Result<Metering*> { return &metering; }},
+                    {kHost, 443, true, {"t", [&]() -> Result<Metering*> { return &metering; }, {}}},
                     [](const char*, uint32_t, const std::string&) {});
   HttpGuard guard(kHost);
   guard.expect_https();

@@ -275,7 +275,11 @@ namespace {
 /// Of one request at a time; leave is given by the test.
 struct FakeMetering final : Metering {
   struct Call final : MeteredCall {
-    explicit Call(FakeMetering& o) : owner(o) {}
+    Call(FakeMetering& o, const OwnRequest& r)
+        : owner(o), head(r.task + " " + r.method + " " + r.target) {}
+    void ask(std::string body, std::function<void()>) override {
+      owner.asked += head + " " + body + ";";
+    }
     ~Call() override { owner.told += "gone;"; }
     std::optional<Leave> take_leave() override { return std::exchange(owner.leave, std::nullopt); }
     void on_head(int status, std::string_view type) override {
@@ -285,17 +289,14 @@ struct FakeMetering final : Metering {
     void on_end() override { owner.told += "end;"; }
     void on_cut() override { owner.told += "broken;"; }
     FakeMetering& owner;
+    std::string head;
   };
   bool serves_models(std::string_view, uint16_t) override { return true; }
-  Result<bool> counts(const OwnRequest& r) override {
+  Result<std::unique_ptr<MeteredCall>> begin(const OwnRequest& r) override {
     methods += r.method + ";";
     if (r.target == "/broken") return Error{Code::invalid, "providers.yaml:1: no", {}};
-    return r.target == "/v1/x";
-  }
-  std::unique_ptr<MeteredCall> ask(const OwnRequest& r, std::string body,
-                                   std::function<void()>) override {
-    asked += r.task + " " + r.method + " " + r.target + " " + body + ";";
-    return std::make_unique<Call>(*this);
+    if (r.target != "/v1/x") return std::unique_ptr<MeteredCall>();
+    return std::unique_ptr<MeteredCall>(new Call(*this, r));
   }
   std::optional<Leave> leave;
   std::string asked, told, methods;
@@ -304,9 +305,10 @@ struct FakeMetering final : Metering {
 struct MeteredSide {
   FakeMetering metering;
   std::string out;
-  Injector in{set_of(key_of("api.test")),
-              {"api.test", 443, true, "t1", [this]() -> Result<Metering*> { return &metering; }},
-              [](const char*, uint32_t, const std::string&) {}};
+  Injector in{
+      set_of(key_of("api.test")),
+      {"api.test", 443, true, {"t1", [this]() -> Result<Metering*> { return &metering; }, {}}},
+      [](const char*, uint32_t, const std::string&) {}};
   HttpGuard guard{"api.test"};
   MeteredSide() {
     guard.expect_https();
@@ -416,7 +418,7 @@ TEST_CASE("many that wait have no more room than one") {
   const auto held = std::make_shared<size_t>(HeldRoom::kMost - 3);
   Injector in(
       set_of(key_of("api.test")),
-      {"api.test", 443, true, "t1", [&]() -> Result<Metering*> { return &s.metering; }, {}, held},
+      {"api.test", 443, true, {"t1", [&]() -> Result<Metering*> { return &s.metering; }, held}},
       [](const char*, uint32_t, const std::string&) {});
   HttpGuard guard("api.test");
   guard.expect_https();
@@ -426,6 +428,20 @@ TEST_CASE("many that wait have no more room than one") {
           .ok());
   CHECK(has(in.refused(), "too many that wait"));
   CHECK(*held == HeldRoom::kMost - 3);
+}
+
+TEST_CASE("one request has 32 MiB") {
+  constexpr size_t kMost = 32 << 20, kPiece = 1 << 20;
+  for (const size_t size : {kMost, kMost + 1}) {
+    MeteredSide s;
+    s.feed(
+        get(kWithKey + "Content-Length: " + std::to_string(size) + "\r\n", "POST /v1/x HTTP/1.1"),
+        kPiece);
+    s.feed(std::string(size, 'x'), kPiece);
+    CHECK(s.in.refused().empty() == (size == kMost));
+    CHECK(s.in.waits() == (size == kMost));
+    CHECK(s.out.empty());
+  }
 }
 
 TEST_CASE("an answer that is cut short does not end well for who counts") {

@@ -71,7 +71,10 @@ struct OwnSetup {
                return std::make_shared<const Providers>(std::move(all));
              }};
   std::unique_ptr<MeteredCall> ask(const OwnRequest& r, const std::string& body) {
-    return way.ask(r, body, [this] { ++woken; });
+    auto call = *way.begin(r);
+    REQUIRE(call);
+    call->ask(body, [this] { ++woken; });
+    return call;
   }
 };
 const std::string kMessages =
@@ -240,6 +243,14 @@ TEST_CASE("a request on its own way: leave, count, settlement") {
     call.reset();
     CHECK(s.ledger.usages.at(0).input == estimate_tokens(kMessages.size()));
   }
+}
+
+TEST_CASE("a request of which only the head came is nothing") {
+  OwnSetup s;
+  (void)*s.way.begin(own_request("/v1/messages"));
+  CHECK(s.ledger.charges.empty());
+  CHECK(s.recorder.text.empty());
+  CHECK_FALSE(*s.way.begin(own_request("/api/oauth/profile")));
 }
 
 TEST_CASE("a subscription: no price, and its own endpoint is not clamped") {
